@@ -1,0 +1,35 @@
+/**
+ * The addon's whole surface (native/): netlink sockets on the event loop. It parses no attribute; it moves datagrams.
+ * Everything returns negative errno values instead of throwing, except for wrong argument types.
+ */
+export interface NativeAddon {
+  /**
+   * socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol) inside the network namespace at `netnsPath` (an open
+   * file path such as /run/netns/x; empty: the caller's own), bound with an automatic port id.
+   * `buffer` is where received datagrams go, `slotSize` bytes apart; `lengths[i]` gets datagram i's length (the kernel's true
+   * length, MSG_TRUNC, so a value above slotSize means truncated). Both belong to the caller and must outlive the socket.
+   * Returns the socket, or a negative errno.
+   */
+  open(protocol: number, netnsPath: string, buffer: Uint8Array, slotSize: number, lengths: Uint32Array): NativeSocket | number
+}
+
+export interface NativeSocket {
+  readonly fd: number
+  /** The bound netlink port id. */
+  readonly portId: number
+  /** One sendto() of bytes[offset, offset+length) to the kernel. Bytes sent, or a negative errno (-EAGAIN included). */
+  send(bytes: Uint8Array, offset: number, length: number): number
+  /** One recvmmsg(MSG_DONTWAIT) into the buffer. Number of datagrams (0: nothing there), or a negative errno (-ENOBUFS: the kernel dropped some). */
+  receive(): number
+  /** Poll for readability: on each, recvmmsg until empty (bounded per turn), `onBatch(count)` per batch; count < 0 is a negative errno. */
+  start(onBatch: (count: number) => void): void
+  stop(): void
+  /** Keep (default after start) or stop keeping the event loop alive. */
+  ref(): void
+  unref(): void
+  /** setsockopt(level, name, int). 0 or negative errno. */
+  setOption(level: number, name: number, value: number): number
+  /** getsockopt int. Value, or negative errno. */
+  getOption(level: number, name: number): number
+  close(): void
+}

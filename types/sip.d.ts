@@ -1,0 +1,109 @@
+import type { Range } from './range.js'
+
+/**
+ * Result of looking for something in packet bytes. `absent`: it is not there, which is fine. `malformed`: it is there and
+ * breaks its grammar; `reason` is a literal fit for a counter.
+ */
+export type Scan<T, A extends string, M extends string> =
+  | { readonly state: 'found'; readonly value: T }
+  | { readonly state: 'absent'; readonly reason: A }
+  | { readonly state: 'malformed'; readonly reason: M }
+
+/** Why a datagram on a SIP port is no SIP message, and none of our business. */
+export type NotSip = 'empty' | 'keep-alive' | 'stun' | 'not-sip'
+
+/** What is wrong with a message that does begin as SIP. */
+export type MalformedSip =
+  | 'start-line'
+  | 'sip-version'
+  | 'status-code'
+  | 'header-line'
+  | 'headers-unterminated'
+  | 'headers-too-many'
+  | 'message-too-large'
+  | 'call-id-missing'
+  | 'cseq-missing'
+  | 'cseq-invalid'
+  | 'cseq-method-mismatch'
+  | 'from-missing'
+  | 'to-missing'
+  | 'via-missing'
+  | 'header-repeated'
+  | 'content-length-invalid'
+  | 'content-length-mismatch'
+  | 'content-length-too-large'
+  | 'address-syntax'
+
+/** Canonical lower-case header name of a row of lib/sip/header.table.ts; `other` for those it does not list. */
+export type HeaderName = string
+
+/** One header field line, folding included. `name` and `value` are trimmed of white space. */
+export interface HeaderField {
+  readonly header: HeaderName
+  readonly name: Range
+  readonly value: Range
+}
+
+/** A scanned message. Ranges point into `bytes`, which is the caller's and must not change while the message is in use. */
+export interface SipMessage {
+  readonly bytes: Uint8Array
+  /** The whole message, body included (RFC 3261 18.3: what follows Content-Length in a datagram is not part of it). */
+  readonly range: Range
+  readonly kind: 'request' | 'response'
+  /** Of the request line, or of a response's CSeq. */
+  readonly method: string
+  /** 100..699; 0 in a request. */
+  readonly statusCode: number
+  readonly requestUri: Range | undefined
+  readonly headers: readonly HeaderField[]
+  /** `start === end` when there is no body. */
+  readonly body: Range
+  /** The digits of Content-Length, when the header is there. */
+  readonly contentLength: Range | undefined
+  readonly callId: string
+  readonly cseq: number
+  /** Tag parameters; empty when absent. */
+  readonly fromTag: string
+  readonly toTag: string
+  /** The topmost Via's branch; empty when absent (RFC 2543). */
+  readonly branch: string
+  /** Expires header, seconds (a value that is no number counts as absent). */
+  readonly expiresSec: number | undefined
+  /** Value of the first header of that name as latin1 text, unfolded and trimmed; undefined when absent. */
+  get(header: HeaderName): string | undefined
+}
+
+/** Where in a header an address stands (RFC 3261 25.1: hostport of a URI, sent-by, via-received, response-port, via-maddr). */
+export type AddressPart = 'uri' | 'sent-by' | 'received' | 'rport' | 'maddr'
+
+/**
+ * One address-bearing place of a message. `host` spans the host text, brackets of an IPv6 reference included; `port` the digits,
+ * when there are any. For part `rport`, `host` is empty and `port` spans the value. `hostPortEnd` is where `:port` could be inserted.
+ */
+export interface AddressField {
+  /** Header name, or `request-uri`. */
+  readonly header: HeaderName
+  readonly part: AddressPart
+  /** Which value of the header's list, counted over all lines of that name from the top: 0 is the topmost Via. */
+  readonly index: number
+  readonly host: Range
+  /** The host's text: canonical address without brackets when it is one, the name in lower case otherwise; empty for rport. */
+  readonly address: string
+  /** 4, 6, or 0 for a host name. */
+  readonly family: 0 | 4 | 6
+  readonly port: Range | undefined
+  /** The port's value, 0 when absent. */
+  readonly portNumber: number
+  readonly hostPortEnd: number
+  /** Lower-case scheme (`sip`, `sips`), or the Via's transport (`udp`, `tcp`); empty elsewhere. */
+  readonly scheme: string
+}
+
+/** One Contact value (RFC 3261 20.10). */
+export interface ContactValue {
+  /** `Contact: *`. */
+  readonly isWildcard: boolean
+  readonly uri: Range
+  readonly address: AddressField | undefined
+  readonly expiresSec: number | undefined
+}
