@@ -10,7 +10,19 @@ export interface NativeAddon {
    * length, MSG_TRUNC, so a value above slotSize means truncated). Both belong to the caller and must outlive the socket.
    * Returns the socket, or a negative errno.
    */
-  open(protocol: number, netnsPath: string, buffer: Uint8Array, slotSize: number, lengths: Uint32Array): NativeSocket | number
+  open(
+    protocol: number,
+    netnsPath: string,
+    buffer: Uint8Array,
+    slotSize: number,
+    lengths: Uint32Array,
+  ): NativeSocket | number
+  /**
+   * A UDP socket in the namespace at `netnsPath` (empty: the caller's own), bound to `address` (4 or 16 bytes) and `port` (0: the
+   * kernel chooses), non-blocking, without SO_REUSEADDR; IPv6 sockets take IPv6 only. Returns the descriptor, owned by the caller
+   * (`dgram.createSocket('udp4').bind({ fd })` takes it over), or a negative errno.
+   */
+  openUdp(netnsPath: string, family: 4 | 6, address: Uint8Array, port: number): number
 }
 
 export interface NativeSocket {
@@ -21,8 +33,13 @@ export interface NativeSocket {
   send(bytes: Uint8Array, offset: number, length: number): number
   /** One recvmmsg(MSG_DONTWAIT) into the buffer. Number of datagrams (0: nothing there), or a negative errno (-ENOBUFS: the kernel dropped some). */
   receive(): number
-  /** Poll for readability: on each, recvmmsg until empty (bounded per turn), `onBatch(count)` per batch; count < 0 is a negative errno. */
-  start(onBatch: (count: number) => void): void
+  /**
+   * Poll for readability: on each, recvmmsg until empty (at most 8 batches a loop turn), `onBatch(count)` per batch; count < 0 is
+   * a negative errno: after -ENOBUFS the poll goes on, after any other it has stopped. Replaces an earlier start. `onBatch` may
+   * stop or close the socket; what it throws becomes an 'uncaughtException', and the poll goes on if that was handled.
+   * Returns 0 or a negative errno.
+   */
+  start(onBatch: (count: number) => void): number
   stop(): void
   /** Keep (default after start) or stop keeping the event loop alive. */
   ref(): void

@@ -1,0 +1,57 @@
+#include "udp.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "arguments.h"
+#include "netns.h"
+
+/* The socket address' size, or 0 when family and address do not belong together. */
+static socklen_t fill(struct sockaddr_storage *storage, int32_t family, struct bytes address, uint32_t port) {
+  memset(storage, 0, sizeof *storage);
+  if (family == 4 && address.length == 4) {
+    struct sockaddr_in *v4 = (struct sockaddr_in *)storage;
+    v4->sin_family = AF_INET;
+    v4->sin_port = htons((uint16_t)port);
+    memcpy(&v4->sin_addr, address.data, 4);
+    return sizeof *v4;
+  }
+  if (family == 6 && address.length == 16) {
+    struct sockaddr_in6 *v6 = (struct sockaddr_in6 *)storage;
+    v6->sin6_family = AF_INET6;
+    v6->sin6_port = htons((uint16_t)port);
+    memcpy(&v6->sin6_addr, address.data, 16);
+    return sizeof *v6;
+  }
+  return 0;
+}
+
+/* An IPv6 socket takes IPv6 only, so that the same port can be opened for IPv4 beside it. */
+static int bind_to(int fd, const struct sockaddr_storage *address, socklen_t size) {
+  int on = 1;
+  if (address->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) return -errno;
+  return bind(fd, (const struct sockaddr *)address, size) == 0 ? 0 : -errno;
+}
+
+napi_value udp_open(napi_env env, napi_callback_info info) {
+  struct arguments arguments = arguments_of(env, info);
+  char path[MAX_PATH];
+  int32_t family;
+  uint32_t port;
+  struct bytes address;
+  if (!read_text(env, arguments.value[0], "netnsPath", path, sizeof path) ||
+      !read_int(env, arguments.value[1], "family", &family) || !read_bytes(env, arguments.value[2], "address", &address) ||
+      !read_uint(env, arguments.value[3], "port", &port))
+    return NULL;
+  struct sockaddr_storage storage;
+  socklen_t size = fill(&storage, family, address, port);
+  if (size == 0 || port > 65535) return number_value(env, -EINVAL);
+  int fd = netns_socket(path, storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  if (fd < 0) return number_value(env, fd);
+  int error = bind_to(fd, &storage, size);
+  if (error != 0) close(fd);
+  return number_value(env, error == 0 ? fd : error);
+}
