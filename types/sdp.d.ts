@@ -11,6 +11,7 @@ export type MalformedSdp =
   | 'rtcp-syntax'
   | 'media-too-many'
   | 'connection-missing'
+  | 'description-too-large'
 
 /** An address in a session description, with where it stands. */
 export interface SdpAddress {
@@ -25,6 +26,33 @@ export interface SdpAddress {
 }
 
 export type Direction = 'sendrecv' | 'sendonly' | 'recvonly' | 'inactive'
+
+/** An address and port of an attribute, with where both stand. */
+export interface SdpTransportAddress {
+  /** Of the host text, brackets of an IPv6 reference included. */
+  readonly host: Range
+  /** Canonical address, or the host name in lower case. */
+  readonly address: string
+  readonly family: 0 | 4 | 6
+  /** `start === end` where a URI names no port: `:port` could be inserted there. */
+  readonly port: Range
+  /** 0 when absent. */
+  readonly portNumber: number
+}
+
+/** a=candidate (RFC 8839 5.1). */
+export interface SdpCandidate extends SdpTransportAddress {
+  /** 1 RTP, 2 RTCP. */
+  readonly component: number
+  /** Lower case: udp, tcp. */
+  readonly transport: string
+  /** host, srflx, prflx, relay. */
+  readonly type: string
+  /** raddr and rport. */
+  readonly related: SdpTransportAddress | undefined
+  /** The whole line, its end included. */
+  readonly line: Range
+}
 
 /** One m= section. */
 export interface SdpMedia {
@@ -43,6 +71,20 @@ export interface SdpMedia {
   readonly rtcp: { readonly port: Range; readonly portNumber: number; readonly address: SdpAddress | undefined } | undefined
   /** a=rtcp-mux (RFC 5761). */
   readonly rtcpMux: boolean
+  /** a=candidate lines; one that breaks its grammar is left out and counted in `problems`. */
+  readonly candidates: readonly SdpCandidate[]
+  /** a=remote-candidates (RFC 8839 5.2). */
+  readonly remoteCandidates: readonly SdpTransportAddress[]
+  /** msrp: and msrps: URIs of a=path, nearest first (RFC 4975 8.1). */
+  readonly path: readonly SdpTransportAddress[]
+  /** a=mid (RFC 5888); empty when absent. */
+  readonly mid: string
+  /** a=bundle-only (RFC 9143 6). */
+  readonly bundleOnly: boolean
+  /** a=setup (RFC 4145): active, passive, actpass, holdconn; from the session level when the media has none; empty when absent. */
+  readonly setup: string
+  /** Attribute lines of this section that carry addresses and break their grammar. */
+  readonly problems: number
   /** From the media level, else the session level, else sendrecv. */
   readonly direction: Direction
   readonly range: Range
@@ -58,4 +100,14 @@ export interface Sdp {
   /** The session level c=. */
   readonly connection: SdpAddress | undefined
   readonly media: readonly SdpMedia[]
+  /** a=group:BUNDLE (RFC 9143): lists of mids, the first of each carries the transport. */
+  readonly bundles: readonly (readonly string[])[]
+}
+
+/** Bounds of one description. */
+export interface SdpLimits {
+  /** m= sections, default 32. More is `media-too-many`. */
+  readonly maxMedia?: number
+  /** Bytes, default 65535. More is `description-too-large`. */
+  readonly maxBytes?: number
 }

@@ -71,10 +71,28 @@ export interface SipMessage {
   readonly expiresSec: number | undefined
   /** Value of the first header of that name as latin1 text, unfolded and trimmed; undefined when absent. */
   get(header: HeaderName): string | undefined
+  /** Address-bearing headers that break their grammar, in ascending order. Computed on first use. */
+  readonly addressProblems: readonly AddressProblem[]
 }
 
-/** Where in a header an address stands (RFC 3261 25.1: hostport of a URI, sent-by, via-received, response-port, via-maddr). */
-export type AddressPart = 'uri' | 'sent-by' | 'received' | 'rport' | 'maddr'
+/** Bounds of one message. */
+export interface SipLimits {
+  /** Header lines, default 256, at most 4096. More is `headers-too-many`. */
+  readonly maxHeaders?: number
+  /** Bytes of the whole message, default 65535. More is `message-too-large`, a larger Content-Length `content-length-too-large`. */
+  readonly maxBytes?: number
+}
+
+/** A session description inside a message: the whole body, or one part of a multipart body (RFC 5621). */
+export interface SdpBody extends Range {
+  /** Digits of the part's own Content-Length header, where it has one; its value must follow edits in the part. */
+  readonly contentLength: Range | undefined
+  /** Content-Disposition type in lower case: `session` (the default), `early-session` (RFC 3959) ... */
+  readonly disposition: string
+}
+
+/** Where in a header an address stands (RFC 3261 25.1: hostport of a URI, sent-by, via-received, response-port, via-maddr, warn-agent). */
+export type AddressPart = 'uri' | 'sent-by' | 'received' | 'rport' | 'maddr' | 'warn-agent'
 
 /**
  * One address-bearing place of a message. `host` spans the host text, brackets of an IPv6 reference included; `port` the digits,
@@ -97,13 +115,26 @@ export interface AddressField {
   readonly hostPortEnd: number
   /** Lower-case scheme (`sip`, `sips`), or the Via's transport (`udp`, `tcp`); empty elsewhere. */
   readonly scheme: string
+  /** Lower-case `transport` parameter of a URI (RFC 3261 19.1.1); empty when absent and for other parts. */
+  readonly transport: string
+}
+
+/** A header line whose addresses could not be read; none of them is in the list of fields, and nothing in it is edited. */
+export interface AddressProblem {
+  /** Header name, or `request-uri`. */
+  readonly header: HeaderName
+  /** The header's value. */
+  readonly range: Range
 }
 
 /** One Contact value (RFC 3261 20.10). */
 export interface ContactValue {
   /** `Contact: *`. */
   readonly isWildcard: boolean
+  /** The URI without angle brackets; empty for the wildcard. */
   readonly uri: Range
+  /** Undefined for the wildcard, for a URI that is neither sip: nor sips:, and in a line with an address problem. */
   readonly address: AddressField | undefined
+  /** The `expires` parameter, seconds. */
   readonly expiresSec: number | undefined
 }
