@@ -64,7 +64,9 @@ function natRules({ families, nat }: Plan, outside: LabAddresses): string {
   const rules: Record<LabNat, string[]> = {
     masquerade: ['oifname "wan0" masquerade'],
     nat66: ['meta nfproto ipv6 oifname "wan0" masquerade'],
-    snat: families.map((family) => (family === 4 ? `oifname "wan0" snat ip to ${outside.v4}` : `oifname "wan0" snat ip6 to ${outside.v6}`)),
+    snat: families.map((family) =>
+      family === 4 ? `oifname "wan0" snat ip to ${outside.v4}` : `oifname "wan0" snat ip6 to ${outside.v6}`,
+    ),
     none: [],
   }
   if (rules[nat].length === 0) return ''
@@ -128,5 +130,17 @@ function build(lab: Lab, plan: Plan, forwardPolicy: string, phoneCount: number):
   if (plan.nat === 'none') provider.ip(...backRoutes(families, inside, gatewayOutside))
   gateway.nft(ruleset(plan, forwardPolicy, gatewayOutside))
   const close = () => lab.close()
-  return { lab, phone, gateway, provider, phones, gatewayInside, gatewayOutside, registrar, mediaServer, stranger, close }
+  return {
+    lab,
+    phone,
+    gateway,
+    provider,
+    phones,
+    gatewayInside,
+    gatewayOutside,
+    registrar,
+    mediaServer,
+    stranger,
+    close,
+  }
 }

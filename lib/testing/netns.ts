@@ -30,7 +30,9 @@ export class Namespace {
 
   /** Writes sysctls, keys in dotted or slashed form: `{ 'net.ipv4.ip_forward': 1 }`. */
   sysctl(values: Readonly<Record<string, string | number>>): void {
-    const lines = Object.entries(values).map(([key, value]) => `echo '${value}' > /proc/sys/${key.replaceAll('.', '/')}`)
+    const lines = Object.entries(values).map(
+      ([key, value]) => `echo '${value}' > /proc/sys/${key.replaceAll('.', '/')}`,
+    )
     this.runSync(['sh', '-ec', lines.join('\n')])
   }
 

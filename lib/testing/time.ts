@@ -1,5 +1,5 @@
 /** Factor on every waiting time of this room, from CTHELPER_TIME_SCALE: 1 by default, 10 and more under emulation. */
-export const timeScale: number = readScale(process.env['CTHELPER_TIME_SCALE'])
+export const timeScale: number = readScale(process.env.CTHELPER_TIME_SCALE)
 
 /** A positive number, or 1 for what is none. */
 export function readScale(text: string | undefined): number {
