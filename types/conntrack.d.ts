@@ -19,6 +19,15 @@ export interface ConntrackEntry extends TuplePair {
   readonly master?: Tuple
   /** CTA_COUNTERS_ORIG and _REPLY, where accounting is on. */
   readonly counters?: { readonly original: Counter; readonly reply: Counter }
+  /** CTA_PROTOINFO_TCP_STATE: enum tcp_conntrack, on TCP flows. */
+  readonly tcpState?: number
+  /** CTA_TIMESTAMP_START and _STOP, milliseconds since the epoch, where net.netfilter.nf_conntrack_timestamp is on. */
+  readonly startedMs?: number
+  readonly stoppedMs?: number
+  /** CTA_LABELS, 16 bytes. */
+  readonly labels?: Uint8Array
+  /** Attributes this library has no name for. */
+  readonly unknown?: readonly { readonly type: number; readonly bytes: Uint8Array }[]
 }
 
 export interface Counter {
@@ -65,14 +74,28 @@ export interface Expectation {
   readonly zone?: number
 }
 
+/** What IPCTNL_MSG_CT_NEW may change of a standing entry. */
+export interface ConntrackChanges {
+  /** Seconds from now. EPERM on an entry with IPS_FIXED_TIMEOUT. */
+  readonly timeoutSec?: number
+  readonly mark?: number
+  /** CTA_MARK_MASK: the bits `mark` replaces; default all. */
+  readonly markMask?: number
+  /** The whole word: bits that cannot be unset (EXPECTED, SEEN_REPLY, ASSURED, CONFIRMED) must be repeated, else EBUSY. */
+  readonly status?: number
+}
+
 /** One step of a batch; the kernel executes the steps in order. */
 export type ConntrackOperation =
   | { readonly kind: 'create-conntrack'; readonly conntrack: NewConntrack }
-  | { readonly kind: 'update-conntrack'; readonly tuple: Tuple; readonly timeoutSec?: number; readonly mark?: number; readonly status?: number; readonly zone?: number }
+  | ({ readonly kind: 'update-conntrack'; readonly tuple: Tuple; readonly zone?: number } & ConntrackChanges)
   /** `id` guards against deleting a successor with the same tuple. */
   | { readonly kind: 'delete-conntrack'; readonly tuple: Tuple; readonly id?: number; readonly zone?: number }
   | { readonly kind: 'create-expectation'; readonly expectation: Expectation }
-  | { readonly kind: 'delete-expectation'; readonly tuple: Tuple; readonly mask?: Tuple; readonly master?: Tuple; readonly zone?: number }
+  /** The timeout is all the kernel changes of a standing expectation; the rest of `expectation` finds it. */
+  | { readonly kind: 'update-expectation'; readonly expectation: Expectation; readonly timeoutSec: number }
+  /** Finds as the packet would: the first standing expectation that covers `tuple`; with `id`, ENOENT unless it is that one. */
+  | { readonly kind: 'delete-expectation'; readonly tuple: Tuple; readonly id?: number; readonly zone?: number }
 
 /** `errno` 0: done. Otherwise positive, with its name (`EBUSY`) and the kernel's sentence if any. */
 export interface OperationResult {
@@ -87,6 +110,19 @@ export type ConntrackEvent =
   | { readonly kind: 'expectation-new' | 'expectation-destroy'; readonly expectation: Expectation }
   /** ENOBUFS: the kernel dropped events; state must be read again. */
   | { readonly kind: 'overrun' }
+
+/** What is cheap to know of a conntrack event before it is decoded. One object is reused for all events: do not keep it. */
+export interface RawConntrackEvent {
+  readonly kind: 'conntrack-new' | 'conntrack-update' | 'conntrack-destroy'
+  /** CTA_ID. */
+  readonly id: number
+  /** CTA_STATUS. */
+  readonly status: number
+  /** CTA_MARK, 0 when there is none. */
+  readonly mark: number
+  /** It is an expected (RELATED) flow: it names its master, or its status has IPS_EXPECTED. */
+  readonly isExpected: boolean
+}
 
 /** A user-space helper as nfnetlink_cthelper registers it (NFNL_MSG_CTHELPER_NEW). */
 export interface HelperRegistration {
