@@ -168,7 +168,11 @@ export const flag = (type: number) =>
     () => true,
   )
 export const nest = <T extends Table>(type: number, table: T): Field<TypeOf<T>> =>
-  field(type | NLA_F_NESTED, (w, v) => encode(table, v, w), (bytes, start, end) => decode(table, bytes, start, end))
+  field(
+    type | NLA_F_NESTED,
+    (w, v) => encode(table, v, w),
+    (bytes, start, end) => decode(table, bytes, start, end),
+  )
 /** A nest of equal elements, each of attribute type `elementType` (NFTA_LIST_ELEM is 1). */
 export const list = <T extends Table>(type: number, table: T, elementType = 1): Field<TypeOf<T>[]> =>
   field(
@@ -194,7 +198,11 @@ export function* attributes(bytes: Uint8Array, start: number, end: number): Gene
   while (start + 4 <= end) {
     const length = bytes[start]! | (bytes[start + 1]! << 8)
     if (length < 4 || start + length > end) return
-    yield { type: (bytes[start + 2]! | (bytes[start + 3]! << 8)) & NLA_TYPE_MASK, start: start + 4, end: start + length }
+    yield {
+      type: (bytes[start + 2]! | (bytes[start + 3]! << 8)) & NLA_TYPE_MASK,
+      start: start + 4,
+      end: start + length,
+    }
     start += (length + 3) & ~3
   }
 }
@@ -225,10 +233,12 @@ function rowsOf(table: Table): Map<number, [string, Field<unknown>]> {
 export function decode<T extends Table>(table: T, bytes: Uint8Array, start = 0, end = bytes.length): TypeOf<T> {
   const rows = rowsOf(table)
   const value: Record<string, unknown> = {}
+  const unknown: UnknownAttribute[] = []
   for (const at of attributes(bytes, start, end)) {
     const row = rows.get(at.type)
     if (row) value[row[0]] = row[1].read(bytes, at.start, at.end)
-    else ((value.unknown ??= []) as UnknownAttribute[]).push({ type: at.type, bytes: Uint8Array.from(bytes.subarray(at.start, at.end)) })
+    else unknown.push({ type: at.type, bytes: Uint8Array.from(bytes.subarray(at.start, at.end)) })
   }
+  if (unknown.length > 0) value.unknown = unknown
   return value as TypeOf<T>
 }
