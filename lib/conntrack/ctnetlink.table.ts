@@ -17,6 +17,7 @@ import {
   u32be,
   u64be,
 } from '../netlink/attribute.js'
+import { NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP, nfnetlinkType } from '../netlink/nfnetlink.js'
 import { address } from './address-field.js'
 import { tupleFromWire, tupleToWire, wireTable } from './tuple.js'
 
@@ -175,25 +176,16 @@ export const statsTable = {
 export type ConntrackAttributes = TypeOf<typeof conntrackTable>
 export type ExpectAttributes = TypeOf<typeof expectTable>
 
-/** linux/netfilter/nfnetlink.h: nlmsg_type is (subsystem << 8) | message. */
-const NFNL_SUBSYS_CTNETLINK = 1
-const NFNL_SUBSYS_CTNETLINK_EXP = 2
-
 /** enum cntl_msg_types */
-export const IPCTNL_MSG_CT_NEW = NFNL_SUBSYS_CTNETLINK << 8
-export const IPCTNL_MSG_CT_GET = (NFNL_SUBSYS_CTNETLINK << 8) | 1
-export const IPCTNL_MSG_CT_DELETE = (NFNL_SUBSYS_CTNETLINK << 8) | 2
-export const IPCTNL_MSG_CT_GET_STATS = (NFNL_SUBSYS_CTNETLINK << 8) | 5
+export const IPCTNL_MSG_CT_NEW = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 0)
+export const IPCTNL_MSG_CT_GET = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 1)
+export const IPCTNL_MSG_CT_DELETE = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 2)
+export const IPCTNL_MSG_CT_GET_STATS = nfnetlinkType(NFNL_SUBSYS_CTNETLINK, 5)
 
 /** enum ctnl_exp_msg_types */
-export const IPCTNL_MSG_EXP_NEW = NFNL_SUBSYS_CTNETLINK_EXP << 8
-export const IPCTNL_MSG_EXP_GET = (NFNL_SUBSYS_CTNETLINK_EXP << 8) | 1
-export const IPCTNL_MSG_EXP_DELETE = (NFNL_SUBSYS_CTNETLINK_EXP << 8) | 2
-
-/** linux/netlink.h */
-export const NLM_F_DUMP = 0x300
-export const NLM_F_EXCL = 0x200
-export const NLM_F_CREATE = 0x400
+export const IPCTNL_MSG_EXP_NEW = nfnetlinkType(NFNL_SUBSYS_CTNETLINK_EXP, 0)
+export const IPCTNL_MSG_EXP_GET = nfnetlinkType(NFNL_SUBSYS_CTNETLINK_EXP, 1)
+export const IPCTNL_MSG_EXP_DELETE = nfnetlinkType(NFNL_SUBSYS_CTNETLINK_EXP, 2)
 
 /** enum ip_conntrack_status (linux/netfilter/nf_conntrack_common.h) */
 export const IPS_EXPECTED = 1

@@ -1,9 +1,11 @@
 import type { ConntrackEntry } from '../../types/conntrack.js'
 import type { Family } from '../../types/endpoint.js'
 import type { NetlinkRequest } from '../../types/netlink.js'
-import { encode, Writer } from '../netlink/attribute.js'
-import { conntrackTable, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET, NLM_F_DUMP } from './ctnetlink.table.js'
-import { defined, nfgenmsg } from './message.js'
+import { encode } from '../netlink/attribute.js'
+import { NLM_F_DUMP } from '../netlink/message.js'
+import { nfnetlinkRequest } from '../netlink/nfnetlink.js'
+import { conntrackTable, IPCTNL_MSG_CT_DELETE, IPCTNL_MSG_CT_GET } from './ctnetlink.table.js'
+import { defined, familyNumber } from './message.js'
 
 /** Which entries a dump shows or a flush removes; what is left out matches all. The kernel does the choosing. */
 export interface EntryFilter {
@@ -31,18 +33,18 @@ function filterAttributes({ mark, markMask = ALL, status, statusMask = status }:
 
 /** IPCTNL_MSG_CT_GET with NLM_F_DUMP. */
 export function dumpRequest(filter: EntryFilter): NetlinkRequest {
-  const writer = new Writer(64)
-  nfgenmsg(writer, filter.family)
-  encode(conntrackTable, filterAttributes(filter), writer)
-  return { type: IPCTNL_MSG_CT_GET, flags: NLM_F_DUMP, payload: writer.bytes() }
+  return nfnetlinkRequest(IPCTNL_MSG_CT_GET, NLM_F_DUMP, familyNumber(filter.family), (writer) =>
+    encode(conntrackTable, filterAttributes(filter), writer),
+  )
 }
 
 /** IPCTNL_MSG_CT_DELETE without a tuple. The kernel heeds the family only in version 1 of the message. */
 export function flushRequest(filter: EntryFilter): NetlinkRequest {
-  const writer = new Writer(64)
-  nfgenmsg(writer, filter.family, 1)
-  encode(conntrackTable, filterAttributes(filter), writer)
-  return { type: IPCTNL_MSG_CT_DELETE, flags: 0, payload: writer.bytes() }
+  const request = nfnetlinkRequest(IPCTNL_MSG_CT_DELETE, 0, familyNumber(filter.family), (writer) =>
+    encode(conntrackTable, filterAttributes(filter), writer),
+  )
+  request.payload[1] = 1 // nfgenmsg.version
+  return request
 }
 
 /** The same choice once more: a kernel that does not know a filter attribute shows everything. */

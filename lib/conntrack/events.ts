@@ -1,5 +1,7 @@
 import type { ConntrackEvent, RawConntrackEvent } from '../../types/conntrack.js'
 import type { NetlinkMessage } from '../../types/netlink.js'
+import { NLM_F_CREATE } from '../netlink/message.js'
+import { NFGENMSG_LENGTH } from '../netlink/nfnetlink.js'
 import {
   conntrackTable,
   groupTable,
@@ -8,9 +10,8 @@ import {
   IPCTNL_MSG_EXP_DELETE,
   IPCTNL_MSG_EXP_NEW,
   IPS_EXPECTED,
-  NLM_F_CREATE,
 } from './ctnetlink.table.js'
-import { decodeEntry, decodeExpectation, NFGENMSG } from './message.js'
+import { decodeEntry, decodeExpectation } from './message.js'
 
 export type EventGroup = keyof typeof groupTable
 
@@ -40,7 +41,7 @@ function scan(bytes: Uint8Array, kind: Raw['kind']): Raw {
   raw.kind = kind
   raw.id = raw.status = raw.mark = 0
   raw.isExpected = false
-  let at = NFGENMSG
+  let at = NFGENMSG_LENGTH
   while (at + 4 <= bytes.length) {
     const length = bytes[at]! | (bytes[at + 1]! << 8)
     if (length < 4 || at + length > bytes.length) break

@@ -3,9 +3,11 @@ import type { Family } from '../../types/endpoint.js'
 import type { NetlinkRequest, NetlinkTransport } from '../../types/netlink.js'
 import type { Tuple } from '../../types/tuple.js'
 import { kernelError } from '../base/errors.js'
-import { encode, Writer } from '../netlink/attribute.js'
-import { expectTable, IPCTNL_MSG_EXP_GET, NLM_F_DUMP } from './ctnetlink.table.js'
-import { decodeExpectation, defined, nfgenmsg } from './message.js'
+import { encode } from '../netlink/attribute.js'
+import { NLM_F_DUMP } from '../netlink/message.js'
+import { nfnetlinkRequest } from '../netlink/nfnetlink.js'
+import { expectTable, IPCTNL_MSG_EXP_GET } from './ctnetlink.table.js'
+import { decodeExpectation, defined, familyNumber } from './message.js'
 
 export interface ExpectationDump {
   readonly family?: Family
@@ -19,17 +21,15 @@ const ENOENT = 2
 const OPERATION = 'IPCTNL_MSG_EXP_GET'
 
 function getRequest(tuple: Tuple, zone: number | undefined): NetlinkRequest {
-  const writer = new Writer(128)
-  nfgenmsg(writer, tuple.family)
-  encode(expectTable, defined({ tuple, zone }), writer)
-  return { type: IPCTNL_MSG_EXP_GET, flags: 0, payload: writer.bytes() }
+  return nfnetlinkRequest(IPCTNL_MSG_EXP_GET, 0, familyNumber(tuple.family), (writer) =>
+    encode(expectTable, defined({ tuple, zone }), writer),
+  )
 }
 
 function dumpRequest({ family, master, zone }: ExpectationDump): NetlinkRequest {
-  const writer = new Writer(128)
-  nfgenmsg(writer, master?.family ?? family)
-  encode(expectTable, defined({ master, zone }), writer)
-  return { type: IPCTNL_MSG_EXP_GET, flags: NLM_F_DUMP, payload: writer.bytes() }
+  return nfnetlinkRequest(IPCTNL_MSG_EXP_GET, NLM_F_DUMP, familyNumber(master?.family ?? family), (writer) =>
+    encode(expectTable, defined({ master, zone }), writer),
+  )
 }
 
 /** How an operation is carried out; `allowMissing` makes ENOENT the value false. */

@@ -5,9 +5,9 @@
 import type { HelperRegistration } from '../../types/conntrack.js'
 import type { NetlinkRequest, NetlinkTransport } from '../../types/netlink.js'
 import { CthelperError, errnoName, kernelError } from '../base/errors.js'
-import { decode, encode, type Field, nest, type TypeOf, text, u8, u16be, u32be, Writer } from '../netlink/attribute.js'
-import { NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from './ctnetlink.table.js'
-import { NFGENMSG, nfgenmsg } from './message.js'
+import { decode, encode, type Field, nest, type TypeOf, text, u8, u16be, u32be } from '../netlink/attribute.js'
+import { NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from '../netlink/message.js'
+import { NFGENMSG_LENGTH, NFNL_SUBSYS_CTHELPER, nfnetlinkRequest, nfnetlinkType } from '../netlink/nfnetlink.js'
 
 /** enum nfnl_cthelper_pol_type */
 const policyTable = {
@@ -43,10 +43,9 @@ const helperTable = {
 
 type HelperAttributes = TypeOf<typeof helperTable>
 
-const NFNL_SUBSYS_CTHELPER = 9
-const NFNL_MSG_CTHELPER_NEW = NFNL_SUBSYS_CTHELPER << 8
-const NFNL_MSG_CTHELPER_GET = (NFNL_SUBSYS_CTHELPER << 8) | 1
-const NFNL_MSG_CTHELPER_DEL = (NFNL_SUBSYS_CTHELPER << 8) | 2
+const NFNL_MSG_CTHELPER_NEW = nfnetlinkType(NFNL_SUBSYS_CTHELPER, 0)
+const NFNL_MSG_CTHELPER_GET = nfnetlinkType(NFNL_SUBSYS_CTHELPER, 1)
+const NFNL_MSG_CTHELPER_DEL = nfnetlinkType(NFNL_SUBSYS_CTHELPER, 2)
 const NFCT_HELPER_STATUS_ENABLED = 1
 const [ENOENT, EINVAL] = [2, 22]
 
@@ -93,12 +92,8 @@ function registrationOf({ name = '', tuple, policies = {}, status }: HelperAttri
   }
 }
 
-function helperRequest(type: number, flags: number, attributes: HelperAttributes): NetlinkRequest {
-  const writer = new Writer()
-  nfgenmsg(writer, undefined)
-  encode(helperTable, attributes, writer)
-  return { type, flags, payload: writer.bytes() }
-}
+const helperRequest = (type: number, flags: number, attributes: HelperAttributes): NetlinkRequest =>
+  nfnetlinkRequest(type, flags, 0, (writer) => encode(helperTable, attributes, writer))
 
 /** nfnetlink answers EINVAL for a subsystem that is not there; a well-formed request has no other reason to get it. */
 function helperError(operation: string, errno: number, message: string | undefined): CthelperError {
@@ -136,5 +131,5 @@ export async function unregisterHelper(
 export async function listHelpers(transport: NetlinkTransport): Promise<HelperRegistration[]> {
   const { errno, message, replies } = await transport.request(helperRequest(NFNL_MSG_CTHELPER_GET, NLM_F_DUMP, {}))
   if (errno) throw helperError('NFNL_MSG_CTHELPER_GET', errno, message)
-  return replies.map(({ payload }) => registrationOf(decode(helperTable, payload, NFGENMSG)))
+  return replies.map(({ payload }) => registrationOf(decode(helperTable, payload, NFGENMSG_LENGTH)))
 }

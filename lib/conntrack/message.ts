@@ -3,6 +3,8 @@ import type { Family } from '../../types/endpoint.js'
 import type { NetlinkRequest } from '../../types/netlink.js'
 import type { Tuple } from '../../types/tuple.js'
 import { decode, encode, Writer } from '../netlink/attribute.js'
+import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/message.js'
+import { NFGENMSG_LENGTH, writeNfgenmsg } from '../netlink/nfnetlink.js'
 import {
   type ConntrackAttributes,
   conntrackTable,
@@ -13,25 +15,14 @@ import {
   IPCTNL_MSG_EXP_DELETE,
   IPCTNL_MSG_EXP_NEW,
   NF_CT_EXPECT_PERMANENT,
-  NLM_F_CREATE,
-  NLM_F_EXCL,
 } from './ctnetlink.table.js'
 
-/** sizeof(struct nfgenmsg): family, version, resource id. */
-export const NFGENMSG = 4
 const AF_INET = 2
 const AF_INET6 = 10
 
 /** AF_INET or AF_INET6; 0 (AF_UNSPEC, both) without a family. */
 export const familyNumber = (family: Family | undefined): number =>
   family === undefined ? 0 : family === 4 ? AF_INET : AF_INET6
-
-/** struct nfgenmsg. `version` is 0 except where a message says otherwise. */
-export function nfgenmsg(writer: Writer, family: Family | undefined, version = 0): void {
-  writer.u8(familyNumber(family))
-  writer.u8(version)
-  writer.u16be(0)
-}
 
 type Of<K extends ConntrackOperation['kind']> = Extract<ConntrackOperation, { kind: K }>
 
@@ -133,7 +124,7 @@ export function encodeOperations(operations: readonly ConntrackOperation[]): Net
   const ends = operations.map((operation) => {
     // A row fits its own kind of operation; the compiler cannot follow the pairing through the index.
     const row = operationTable[operation.kind] as OperationRow<ConntrackOperation>
-    nfgenmsg(writer, row.tuple(operation).family)
+    writeNfgenmsg(writer, familyNumber(row.tuple(operation).family))
     row.write(operation, writer)
     return writer.length
   })
@@ -148,7 +139,7 @@ const NS_PER_MS = 1e6
 
 /** A conntrack message's payload (nfgenmsg included) as an entry. Nothing of `payload` is kept. */
 export function decodeEntry(payload: Uint8Array): ConntrackEntry {
-  const at = decode(conntrackTable, payload, NFGENMSG)
+  const at = decode(conntrackTable, payload, NFGENMSG_LENGTH)
   const { timestamp, countersOriginal, countersReply, unknown } = at
   const counter = (counters: { packets?: number; bytes?: number } = {}) => ({
     packets: counters.packets ?? 0,
@@ -175,7 +166,7 @@ export function decodeEntry(payload: Uint8Array): ConntrackEntry {
 
 /** An expectation message's payload (nfgenmsg included). Nothing of `payload` is kept. */
 export function decodeExpectation(payload: Uint8Array): Expectation {
-  const at = decode(expectTable, payload, NFGENMSG)
+  const at = decode(expectTable, payload, NFGENMSG_LENGTH)
   const to = at.nat?.tuple?.source
   const { id, helper, zone, timeout: timeoutSec } = at
   return dropUndefined({
