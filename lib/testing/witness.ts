@@ -16,7 +16,7 @@ export interface WitnessedEntry extends ConntrackEntry {
 const families = [4, 6] as const
 
 const inner = (xml: string, tag: string): string | undefined =>
-  new RegExp(`<${tag}\\b[^>]*>([sS]*?)</${tag}>`).exec(xml)?.[1]
+  new RegExp(`<${tag}\\b[^>]*>(.*?)</${tag}>`, 's').exec(xml)?.[1]
 const numberIn = (xml: string, tag: string): number | undefined => {
   const text = inner(xml, tag)
   return text === undefined ? undefined : Number(text)
@@ -68,7 +68,7 @@ export function parseConntrackXml(xml: string, family: Family): WitnessedEntry[]
 }
 
 function metaOf(flow: string, direction: string): string {
-  return new RegExp(`<meta direction="${direction}">([sS]*?)</meta>`).exec(flow)?.[1] ?? ''
+  return new RegExp(`<meta direction="${direction}">(.*?)</meta>`, 's').exec(flow)?.[1] ?? ''
 }
 
 /** All conntrack entries of a namespace, IPv4 then IPv6. */
