@@ -1,0 +1,106 @@
+/** Reading ASCII out of packet bytes. Nothing here throws; every `end` is exclusive and within the array. */
+
+export const TAB = 9
+export const LF = 10
+export const CR = 13
+export const SP = 32
+export const QUOTE = 34
+export const COMMA = 44
+export const SLASH = 47
+export const COLON = 58
+export const SEMICOLON = 59
+export const LESS = 60
+export const EQUALS = 61
+export const GREATER = 62
+export const QUESTION = 63
+export const AT = 64
+export const LEFT_BRACKET = 91
+export const BACKSLASH = 92
+export const RIGHT_BRACKET = 93
+
+const DIGIT_CLASS = 1
+const TOKEN_CLASS = 2
+const HOST_CLASS = 4
+const SPACE_CLASS = 8
+
+const classes = new Uint8Array(256)
+const mark = (characters: string, bit: number): void => {
+  for (const character of characters) classes[character.charCodeAt(0)]! |= bit
+}
+const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
+mark('0123456789', DIGIT_CLASS)
+mark(`${alphanumeric}-.!%*_+\`'~`, TOKEN_CLASS)
+// The underscore is in no host name of the RFCs and in many of the field.
+mark(`${alphanumeric}-._`, HOST_CLASS)
+mark(' \t\r\n', SPACE_CLASS)
+
+export const isDigit = (byte: number): boolean => (classes[byte]! & DIGIT_CLASS) !== 0
+/** RFC 3261 25.1 `token`. */
+export const isToken = (byte: number): boolean => (classes[byte]! & TOKEN_CLASS) !== 0
+/** Letters, digits, `-`, `.`, `_`. */
+export const isHostCharacter = (byte: number): boolean => (classes[byte]! & HOST_CLASS) !== 0
+/** SP, HTAB, CR, LF: inside a header's value a line end is always a fold. */
+export const isSpace = (byte: number): boolean => (classes[byte]! & SPACE_CLASS) !== 0
+export const isAlpha = (byte: number): boolean => ((byte | 0x20) - 97) >>> 0 < 26
+
+/** First position at or after `at` that is no white space. */
+export function skipSpace(bytes: Uint8Array, at: number, end: number): number {
+  while (at < end && isSpace(bytes[at]!)) at++
+  return at
+}
+
+/** Last position at or before `at`, but not before `start`, with no white space in front of it. */
+export function skipSpaceBack(bytes: Uint8Array, start: number, at: number): number {
+  while (at > start && isSpace(bytes[at - 1]!)) at--
+  return at
+}
+
+/** Position after the closing quote of the quoted string that opens at `at`; -1 when it never closes. Backslash escapes. */
+export function quotedEnd(bytes: Uint8Array, at: number, end: number): number {
+  for (let i = at + 1; i < end; i++) {
+    const byte = bytes[i]!
+    if (byte === QUOTE) return i + 1
+    if (byte === BACKSLASH) i++
+  }
+  return -1
+}
+
+/** Value of the decimal digits [start, end); -1 when empty, not digits only, or above 2^53. */
+export function decimal(bytes: Uint8Array, start: number, end: number): number {
+  if (start >= end || end - start > 16) return start < end ? longDecimal(bytes, start, end) : -1
+  let value = 0
+  for (let i = start; i < end; i++) {
+    const digit = bytes[i]! - 48
+    if (digit >>> 0 > 9) return -1
+    value = value * 10 + digit
+  }
+  return value <= Number.MAX_SAFE_INTEGER ? value : -1
+}
+
+/** Leading zeros may make any number long. */
+function longDecimal(bytes: Uint8Array, start: number, end: number): number {
+  while (start < end - 1 && bytes[start] === 48) start++
+  return end - start > 16 ? -1 : decimal(bytes, start, end)
+}
+
+/** Do bytes[start, end) spell `lower`, given in lower case, in any case? */
+export function equalsIgnoreCase(bytes: Uint8Array, start: number, end: number, lower: string): boolean {
+  if (end - start !== lower.length) return false
+  for (let i = 0; i < lower.length; i++) {
+    const byte = bytes[start + i]!
+    const expected = lower.charCodeAt(i)
+    if (byte !== expected && !(byte + 0x20 === expected && isAlpha(byte))) return false
+  }
+  return true
+}
+
+type Latin1Slice = (this: Uint8Array, start: number, end: number) => string
+const latin1Slice = (Buffer.prototype as unknown as { latin1Slice: Latin1Slice }).latin1Slice
+
+/** bytes[start, end) as latin1 text, one character a byte. */
+export function text(bytes: Uint8Array, start: number, end: number): string {
+  if (end - start > 12) return latin1Slice.call(bytes, start, end)
+  let value = ''
+  for (let i = start; i < end; i++) value += String.fromCharCode(bytes[i]!)
+  return value
+}

@@ -1,0 +1,95 @@
+import type { MalformedSip } from '../../types/sip.js'
+import { COMMA, decimal, isDigit, isSpace, isToken, SEMICOLON, skipSpace, text } from '../base/ascii.js'
+import { CALL_ID, CONTENT_LENGTH, CSEQ, EXPIRES, FROM, TO, VIA } from './header.table.js'
+import { methodText } from './method.js'
+import { findParameter, parameter, parametersStart } from './parameter.js'
+import { startLine } from './start-line.js'
+
+/** What identifies and frames the message read last; one object for all calls. */
+export const essentials = {
+  method: '',
+  callId: '',
+  cseq: 0,
+  fromTag: '',
+  toTag: '',
+  branch: '',
+  expiresSec: undefined as number | undefined,
+  /** -1 when the header is absent. */
+  contentLength: -1,
+}
+
+const missing: readonly (readonly [row: number, reason: MalformedSip])[] = [
+  [CALL_ID, 'call-id-missing'],
+  [CSEQ, 'cseq-missing'],
+  [FROM, 'from-missing'],
+  [TO, 'to-missing'],
+  [VIA, 'via-missing'],
+]
+
+/**
+ * Reads into `essentials` what every message needs (RFC 3261 8.1.1). `lines` and `firsts` are the scanner's: `firsts[row] - 1` is
+ * the offset in `lines` of that header's first line. `startLine` is the message's own.
+ */
+export function readEssentials(bytes: Uint8Array, lines: Int32Array, firsts: Int32Array): 'found' | MalformedSip {
+  for (const [row, reason] of missing) if (firsts[row] === 0) return reason
+  const callId = firsts[CALL_ID]!
+  essentials.callId = text(bytes, lines[callId + 2]!, lines[callId + 3]!)
+  if (essentials.callId === '') return 'call-id-missing'
+  const cseq = firsts[CSEQ]!
+  const reason = readCseq(bytes, lines[cseq + 2]!, lines[cseq + 3]!)
+  if (reason !== 'found') return reason
+  const from = firsts[FROM]!
+  if (!readTag(bytes, lines[from + 2]!, lines[from + 3]!)) return 'address-syntax'
+  essentials.fromTag = tag
+  const to = firsts[TO]!
+  if (!readTag(bytes, lines[to + 2]!, lines[to + 3]!)) return 'address-syntax'
+  essentials.toTag = tag
+  const via = firsts[VIA]!
+  essentials.branch = branchOf(bytes, lines[via + 2]!, lines[via + 3]!)
+  const expires = firsts[EXPIRES]!
+  const seconds = expires === 0 ? -1 : decimal(bytes, lines[expires + 2]!, lines[expires + 3]!)
+  essentials.expiresSec = seconds < 0 || seconds > 0xffffffff ? undefined : seconds
+  return readContentLength(bytes, lines, firsts[CONTENT_LENGTH]!)
+}
+
+function readContentLength(bytes: Uint8Array, lines: Int32Array, at: number): 'found' | MalformedSip {
+  essentials.contentLength = at === 0 ? -1 : decimal(bytes, lines[at + 2]!, lines[at + 3]!)
+  return at !== 0 && essentials.contentLength < 0 ? 'content-length-invalid' : 'found'
+}
+
+/** `1*DIGIT LWS Method`, below 2^31 (RFC 3261 8.1.1.5); in a request the method is the request line's. */
+function readCseq(bytes: Uint8Array, start: number, end: number): 'found' | MalformedSip {
+  let at = start
+  while (at < end && isDigit(bytes[at]!)) at++
+  const value = decimal(bytes, start, at)
+  if (value < 0 || value >= 2 ** 31 || at >= end || !isSpace(bytes[at]!)) return 'cseq-invalid'
+  essentials.cseq = value
+  at = skipSpace(bytes, at, end)
+  for (let i = at; i < end; i++) if (!isToken(bytes[i]!)) return 'cseq-invalid'
+  essentials.method = methodText(bytes, at, end)
+  const { isRequest, methodStart, methodEnd } = startLine
+  if (!isRequest) return 'found'
+  return essentials.method === methodText(bytes, methodStart, methodEnd) ? 'found' : 'cseq-method-mismatch'
+}
+
+/** The tag that `readTag` found. */
+let tag = ''
+
+/** False when quotes or brackets never close: then nobody can say which dialog the message belongs to. */
+function readTag(bytes: Uint8Array, start: number, end: number): boolean {
+  const at = parametersStart(bytes, start, end)
+  tag = ''
+  if (at < 0) return false
+  if (findParameter(bytes, at, end, 'tag')) tag = text(bytes, parameter.valueStart, parameter.valueEnd)
+  return true
+}
+
+/** Branch of the first via-parm. */
+function branchOf(bytes: Uint8Array, start: number, end: number): string {
+  for (let at = start; at < end; at++) {
+    if (bytes[at] === COMMA) return ''
+    if (bytes[at] !== SEMICOLON) continue
+    return findParameter(bytes, at, end, 'branch') ? text(bytes, parameter.valueStart, parameter.valueEnd) : ''
+  }
+  return ''
+}

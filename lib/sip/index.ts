@@ -1,0 +1,7 @@
+/** SIP messages as byte ranges (RFC 3261): scanned without copying, edited by `splice` of lib/base/range.ts, never serialised anew. */
+export { sdpBodies } from './body.js'
+export { contactValues } from './contact.js'
+export { type HeaderGrammar, type HeaderRow, headerTable } from './header.table.js'
+export { addressFields } from './message.js'
+export { scanMessage } from './scan.js'
+export { summary } from './summary.js'

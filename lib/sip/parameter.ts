@@ -1,0 +1,105 @@
+import {
+  COMMA,
+  EQUALS,
+  equalsIgnoreCase,
+  GREATER,
+  isSpace,
+  isToken,
+  LESS,
+  QUESTION,
+  QUOTE,
+  quotedEnd,
+  SEMICOLON,
+  skipSpace,
+  skipSpaceBack,
+} from '../base/ascii.js'
+
+/** What `nextParameter` found last; one object for all calls. An absent value has `valueStart === valueEnd`, at the name's end. */
+export const parameter = { nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0, next: 0 }
+
+/** Where parameters stand: after a header value (`,` ends them), or inside a URI (`?` does, and commas are text). */
+export type ParameterPlace = 'header' | 'uri'
+
+/**
+ * Reads the parameter whose semicolon is the next thing at `at` (RFC 3261 25.1 generic-param, uri-parameter). False when there
+ * is none, or its quotes never close; `parameter.next` is then where reading stopped: at `end`, at the ending character, or at
+ * something that does not belong there. A quoted value's range includes its quotes. An empty parameter (`;;`) has an empty name.
+ */
+export function nextParameter(bytes: Uint8Array, at: number, end: number, place: ParameterPlace): boolean {
+  at = skipSpace(bytes, at, end)
+  parameter.next = at
+  if (at >= end || bytes[at] !== SEMICOLON) return false
+  at = skipSpace(bytes, at + 1, end)
+  parameter.nameStart = at
+  while (at < end && (isToken(bytes[at]!) || (place === 'uri' && isUriText(bytes[at]!)))) at++
+  parameter.nameEnd = parameter.valueStart = parameter.valueEnd = at
+  const equals = skipSpace(bytes, at, end)
+  if (equals >= end || bytes[equals] !== EQUALS) {
+    parameter.next = equals
+    return true
+  }
+  const start = skipSpace(bytes, equals + 1, end)
+  const to = place === 'uri' ? uriValueEnd(bytes, start, end) : headerValueEnd(bytes, start, end)
+  if (to < 0) return false
+  parameter.valueStart = start
+  parameter.valueEnd = skipSpaceBack(bytes, start, to)
+  parameter.next = to
+  return true
+}
+
+/** Characters of a URI parameter's name besides those of a token (RFC 3261 25.1 param-unreserved, parentheses). */
+function isUriText(byte: number): boolean {
+  return (
+    byte === 91 || byte === 93 || byte === 47 || byte === 58 || byte === 38 || byte === 36 || byte === 40 || byte === 41
+  )
+}
+
+function uriValueEnd(bytes: Uint8Array, at: number, end: number): number {
+  while (at < end && bytes[at] !== SEMICOLON && bytes[at] !== QUESTION) at++
+  return at
+}
+
+function headerValueEnd(bytes: Uint8Array, at: number, end: number): number {
+  while (at < end) {
+    const byte = bytes[at]!
+    if (byte === SEMICOLON || byte === COMMA || isSpace(byte)) return at
+    if (byte === QUOTE) {
+      at = quotedEnd(bytes, at, end)
+      if (at < 0) return -1
+    } else at++
+  }
+  return at
+}
+
+/** Is the parameter last read called `lower`? */
+export function isParameter(bytes: Uint8Array, lower: string): boolean {
+  return equalsIgnoreCase(bytes, parameter.nameStart, parameter.nameEnd, lower)
+}
+
+/** Looks for a header parameter by name from `at` on, in this value only. True leaves it in `parameter`. */
+export function findParameter(bytes: Uint8Array, at: number, end: number, lower: string): boolean {
+  while (nextParameter(bytes, at, end, 'header')) {
+    if (isParameter(bytes, lower)) return true
+    at = parameter.next
+  }
+  return false
+}
+
+/**
+ * Where the header parameters of a name-addr or addr-spec begin: after its `>`, or at the first semicolon when it has no
+ * brackets (RFC 3261 20: then the parameters are the header's). -1 when a quote or bracket never closes.
+ */
+export function parametersStart(bytes: Uint8Array, start: number, end: number): number {
+  for (let i = start; i < end; i++) {
+    const byte = bytes[i]!
+    if (byte === SEMICOLON) return i
+    if (byte === QUOTE) {
+      i = quotedEnd(bytes, i, end) - 1
+      if (i < 0) return -1
+    } else if (byte === LESS) {
+      const close = bytes.indexOf(GREATER, i)
+      return close < 0 || close >= end ? -1 : close + 1
+    }
+  }
+  return end
+}

@@ -1,0 +1,140 @@
+import type { Range } from '../../types/range.js'
+import type { MalformedSip, NotSip, Scan, SipLimits, SipMessage } from '../../types/sip.js'
+import { COLON, CR, isToken, LF, SP, skipSpace, skipSpaceBack, TAB } from '../base/ascii.js'
+import { essentials, readEssentials } from './essentials.js'
+import { CONTENT_LENGTH, headerRow, headerTable, STRIDE } from './header.table.js'
+import { ScannedMessage } from './message.js'
+import { notSip } from './not-sip.js'
+import { scanStartLine, startLine } from './start-line.js'
+
+const MAX_HEADERS = 4096
+const DEFAULT_HEADERS = 256
+const DEFAULT_BYTES = 65535
+
+const isOnce = Uint8Array.from(headerTable, ({ repeated }) => (repeated ? 0 : 1))
+
+/** Lines of the message being scanned, and where each row of the header table stood first (offset plus one). */
+let scratch = new Int32Array(DEFAULT_HEADERS * STRIDE)
+let lineNumbers = 0
+const firsts = new Int32Array(headerTable.length)
+/** First byte after the empty line. */
+let bodyStart = 0
+
+type Result = Scan<SipMessage, NotSip, MalformedSip>
+const malformed = (reason: MalformedSip): Result => ({ state: 'malformed', reason })
+
+/**
+ * Scans one SIP message in bytes[start, end), a datagram's payload or one framed message of a stream (RFC 3261 7). Without
+ * Content-Length the body ends at `end` (18.3). Copies nothing but identifiers; never throws, linear in the input. The message
+ * borrows `bytes`: they must not change while it is in use.
+ * @example
+ * const scan = scanMessage(datagram, 0, datagram.length)
+ * if (scan.state === 'found') console.log(scan.value.method, scan.value.callId)
+ */
+export function scanMessage(bytes: Uint8Array, start: number, end: number, limits?: SipLimits): Result {
+  const other = notSip(bytes, start, end)
+  if (other) return { state: 'absent', reason: other }
+  // RFC 3261 7.5: empty lines before the start line are read over.
+  while (bytes[start] === CR || bytes[start] === LF) start++
+  const line = scanStartLine(bytes, start, end)
+  if (line === 'not-sip') return { state: 'absent', reason: line }
+  const maxBytes = limits?.maxBytes ?? DEFAULT_BYTES
+  if (end - start > maxBytes) return malformed('message-too-large')
+  if (line !== 'found') return malformed(line as MalformedSip)
+  const headers = scanHeaders(bytes, startLine.next, end, Math.min(limits?.maxHeaders ?? DEFAULT_HEADERS, MAX_HEADERS))
+  if (headers !== 'found') return malformed(headers)
+  const reason = readEssentials(bytes, scratch, firsts)
+  if (reason !== 'found') return malformed(reason)
+  return frame(bytes, start, end, maxBytes)
+}
+
+/** Ends the message where its Content-Length says, and makes it. */
+function frame(bytes: Uint8Array, start: number, end: number, maxBytes: number): Result {
+  const length = essentials.contentLength
+  if (length > maxBytes) return malformed('content-length-too-large')
+  if (length > end - bodyStart) return malformed('content-length-mismatch')
+  const at = firsts[CONTENT_LENGTH]!
+  const contentLength: Range | undefined = at === 0 ? undefined : { start: scratch[at + 2]!, end: scratch[at + 3]! }
+  const { isRequest, statusCode, uriStart, uriEnd } = startLine
+  const { method, callId, cseq, fromTag, toTag, branch, expiresSec } = essentials
+  const value = new ScannedMessage(bytes, scratch.slice(0, lineNumbers), {
+    start,
+    end: length < 0 ? end : bodyStart + length,
+    bodyStart,
+    isRequest,
+    method,
+    statusCode,
+    uriStart,
+    uriEnd,
+    contentLength,
+    callId,
+    cseq,
+    fromTag,
+    toTag,
+    branch,
+    expiresSec,
+  })
+  return { state: 'found', value }
+}
+
+/** Reads the header lines at `at` into `scratch`, up to and including the empty line. */
+function scanHeaders(bytes: Uint8Array, at: number, end: number, maxHeaders: number): 'found' | MalformedSip {
+  lineNumbers = 0
+  firsts.fill(0)
+  if (scratch.length < maxHeaders * STRIDE) scratch = new Int32Array(maxHeaders * STRIDE)
+  for (;;) {
+    if (at >= end) return 'headers-unterminated'
+    const first = bytes[at]!
+    if (first === LF || (first === CR && at + 1 < end && bytes[at + 1] === LF)) {
+      bodyStart = at + (first === LF ? 1 : 2)
+      return 'found'
+    }
+    if (lineNumbers >= maxHeaders * STRIDE) return 'headers-too-many'
+    const nameStart = at
+    while (at < end && isToken(bytes[at]!)) at++
+    const nameEnd = at
+    while (at < end && (bytes[at] === SP || bytes[at] === TAB)) at++
+    if (at >= end) return 'headers-unterminated'
+    if (nameEnd === nameStart || bytes[at] !== COLON) return 'header-line'
+    const valueStart = at + 1
+    at = lineEnd(bytes, valueStart, end)
+    if (at < 0) return at === LONE_CR ? 'header-line' : 'headers-unterminated'
+    if (!addLine(bytes, nameStart, nameEnd, valueStart, at)) return 'header-repeated'
+  }
+}
+
+const UNTERMINATED = -1
+const LONE_CR = -2
+
+/** Position after the line end of a header line, folded lines included (RFC 3261 7.3.1); negative when there is none. */
+function lineEnd(bytes: Uint8Array, at: number, end: number): number {
+  for (; at < end; at++) {
+    const byte = bytes[at]!
+    if (byte > CR) continue
+    if (byte === LF) {
+      const next = at + 1 < end ? bytes[at + 1] : 0
+      if (next !== SP && next !== TAB) return at + 1
+    } else if (byte === CR && at + 1 < end && bytes[at + 1] !== LF) {
+      // Some stacks end a line here and some do not: who reads what is not ours to guess.
+      return LONE_CR
+    }
+  }
+  return UNTERMINATED
+}
+
+/** False when the header may stand only once and stands again. */
+function addLine(bytes: Uint8Array, nameStart: number, nameEnd: number, start: number, end: number): boolean {
+  const row = headerRow(bytes, nameStart, nameEnd)
+  if (firsts[row] === 0) firsts[row] = lineNumbers + 1
+  else if (isOnce[row] === 1) return false
+  const first = skipSpace(bytes, start, end)
+  // An empty value is an empty range behind the colon, not one in the next line.
+  const valueStart = first === end ? start : first
+  scratch[lineNumbers] = row
+  scratch[lineNumbers + 1] = nameStart
+  scratch[lineNumbers + 2] = nameEnd
+  scratch[lineNumbers + 3] = valueStart
+  scratch[lineNumbers + 4] = skipSpaceBack(bytes, valueStart, end)
+  lineNumbers += STRIDE
+  return true
+}
