@@ -1,34 +1,122 @@
+import type { Endpoint, Family } from './endpoint.js'
+
+/** Types of set keys and map values, as `nft` names them. `mark` is 32 bit, `ifname` a name of up to 15 characters. */
+export type SetType = 'inet_service' | 'ifname' | 'ipv4_addr' | 'ipv6_addr' | 'inet_proto' | 'mark'
+
+/** A field of the packet that can be part of a key, or be rewritten. Tests of the protocol it belongs to are added by themselves. */
+export type PacketField =
+  | 'ip saddr'
+  | 'ip daddr'
+  | 'ip6 saddr'
+  | 'ip6 daddr'
+  | 'udp sport'
+  | 'udp dport'
+  | 'tcp sport'
+  | 'tcp dport'
+
+export type CtState = 'invalid' | 'established' | 'related' | 'new' | 'untracked'
+
+/** enum ip_conntrack_status, the bits that can be asked of a packet's conntrack. */
+export type CtStatus = 'expected' | 'seen-reply' | 'assured' | 'confirmed' | 'snat' | 'dnat' | 'dying'
+
 /** One nf_tables rule expression, as data; `cthelper/nftables` turns it into netlink. */
 export type Expression =
-  /** `meta iifname`/`oifname`/`mark`/`l4proto`/`nfproto` into a comparison. Interface names are exact. */
-  | { readonly kind: 'iifname' | 'oifname'; readonly in: readonly string[] }
-  | { readonly kind: 'iifname-set' | 'oifname-set'; readonly set: string }
+  /** `meta iifname`/`oifname` in a list. Interface names are exact. */
+  | { readonly kind: 'iifname' | 'oifname'; readonly in: readonly string[]; readonly negate?: boolean }
+  | { readonly kind: 'iifname-set' | 'oifname-set'; readonly set: string; readonly negate?: boolean }
+  /** Interface index; 0 is "no interface": `iif` 0 holds for packets of this machine's own. */
+  | { readonly kind: 'iif' | 'oif'; readonly is: number }
   | { readonly kind: 'l4proto'; readonly is: number }
-  | { readonly kind: 'nfproto'; readonly is: 4 | 6 }
+  | { readonly kind: 'nfproto'; readonly is: Family }
+  /** Packet mark, after `mask` (default all 32 bits). */
   | { readonly kind: 'mark'; readonly is: number; readonly mask?: number; readonly negate?: boolean }
-  | { readonly kind: 'set-mark'; readonly to: number }
-  /** UDP/TCP source or destination port in a list, or in a named set of the table. */
-  | { readonly kind: 'sport' | 'dport'; readonly in: readonly number[] }
-  | { readonly kind: 'sport-set' | 'dport-set'; readonly set: string }
-  /** `ct state`, bits: 1 invalid, 2 established, 4 related, 8 new, 64 untracked. */
-  | { readonly kind: 'ct-state'; readonly any: readonly ('new' | 'established' | 'related' | 'untracked' | 'invalid')[] }
-  | { readonly kind: 'ct-mark'; readonly is: number; readonly mask?: number }
+  /** Packet mark; with `mask` only those bits of it. */
+  | { readonly kind: 'set-mark'; readonly to: number; readonly mask?: number }
+  /** IPv4 or IPv6 address in a list (one family), or one prefix (`10.0.0.0/8`) alone. */
+  | { readonly kind: 'saddr' | 'daddr'; readonly in: readonly string[]; readonly negate?: boolean }
+  | {
+      readonly kind: 'saddr-set' | 'daddr-set'
+      readonly family: Family
+      readonly set: string
+      readonly negate?: boolean
+    }
+  /** Source or destination port in a list, or in a named set of the table. Without `protocol`, an `l4proto` must stand before it. */
+  | {
+      readonly kind: 'sport' | 'dport'
+      readonly in: readonly number[]
+      readonly protocol?: 'udp' | 'tcp'
+      readonly negate?: boolean
+    }
+  | {
+      readonly kind: 'sport-set' | 'dport-set'
+      readonly set: string
+      readonly protocol?: 'udp' | 'tcp'
+      readonly negate?: boolean
+    }
+  /** Several fields together in a named set with that concatenated type. */
+  | { readonly kind: 'key-set'; readonly key: readonly PacketField[]; readonly set: string; readonly negate?: boolean }
+  /** `ct state`, any of the bits: 1 invalid, 2 established, 4 related, 8 new, 64 untracked. */
+  | { readonly kind: 'ct-state'; readonly any: readonly CtState[] }
+  /** `ct status`: any of the bits, or with `negate` none of them. */
+  | { readonly kind: 'ct-status'; readonly any: readonly CtStatus[]; readonly negate?: boolean }
+  | { readonly kind: 'ct-direction'; readonly is: 'original' | 'reply' }
+  | { readonly kind: 'ct-mark'; readonly is: number; readonly mask?: number; readonly negate?: boolean }
+  | { readonly kind: 'set-ct-mark'; readonly to: number }
+  /** `save-mark`: packet mark to conntrack (`ct mark set meta mark`); `restore-mark`: the other way. */
+  | { readonly kind: 'save-mark' | 'restore-mark' }
+  /** `limit rate`: matches up to `rate` packets a unit (`over`: those beyond). Burst default 5. */
+  | {
+      readonly kind: 'limit'
+      readonly rate: number
+      readonly per: 'second' | 'minute' | 'hour' | 'day'
+      readonly burst?: number
+      readonly over?: boolean
+    }
   /** Queue statement: nft's own where the kernel has it, else the xtables NFQUEUE target. `bypass`: accept when nobody listens. */
-  | { readonly kind: 'queue'; readonly number: number; readonly total?: number; readonly bypass?: boolean; readonly fanout?: boolean }
+  | {
+      readonly kind: 'queue'
+      readonly number: number
+      /** Queues number .. number + total - 1, chosen by flow; default 1. */
+      readonly total?: number
+      readonly bypass?: boolean
+      /** Chosen by CPU instead of by flow. */
+      readonly fanout?: boolean
+    }
   | { readonly kind: 'counter' }
   | { readonly kind: 'masquerade' }
+  /** To a fixed address; port 0 leaves the port alone. */
+  | { readonly kind: 'snat' | 'dnat'; readonly to: Endpoint }
+  /** To the `address . port` that `map` has for the key. */
+  | {
+      readonly kind: 'snat-map' | 'dnat-map'
+      readonly family: Family
+      readonly key: readonly PacketField[]
+      readonly map: string
+    }
+  /** Stateless: writes a field of the packet, checksums included, from `map`; no match, no change and the rule ends. */
+  | {
+      readonly kind: 'rewrite'
+      readonly field: PacketField
+      readonly key: readonly PacketField[]
+      readonly map: string
+    }
+  /** A transparent socket of this machine already has the packet's flow. */
+  | { readonly kind: 'socket-transparent' }
+  /** To the transparent socket that listens at `port` on this machine, the packet unchanged. */
+  | { readonly kind: 'tproxy'; readonly port: number }
   | { readonly kind: 'verdict'; readonly verdict: 'accept' | 'drop' | 'return' }
+  | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'notrack' }
 
 export interface Rule {
   readonly expressions: readonly Expression[]
-  /** Shown by `nft list`. */
+  /** Shown by `nft list`; up to 127 bytes. */
   readonly comment?: string
 }
 
 export interface Chain {
   readonly name: string
-  /** Base chain when given. */
+  /** Base chain when given, then with `hook` and `priority`. */
   readonly type?: 'filter' | 'nat' | 'route'
   readonly hook?: 'prerouting' | 'input' | 'forward' | 'output' | 'postrouting'
   readonly priority?: number
@@ -37,16 +125,85 @@ export interface Chain {
   readonly rules: readonly Rule[]
 }
 
+/** One value of a set: text or number by its type; an array for a concatenated type. */
+export type SetValue = string | number | readonly (string | number)[]
+
+/** An element alone, or with the map's value and a timeout. */
+export type SetElement =
+  | SetValue
+  | {
+      readonly key: SetValue
+      /** The value, in maps. */
+      readonly value?: SetValue
+      /** Seconds until the kernel removes it, in sets with `timeouts`; default the set's own. Fractions count. */
+      readonly timeoutSec?: number
+    }
+
 export interface NamedSet {
   readonly name: string
-  readonly type: 'inet_service' | 'ifname' | 'ipv4_addr' | 'ipv6_addr'
-  readonly elements: readonly (string | number)[]
+  /** An array concatenates: `['ipv4_addr', 'inet_service']` is `ipv4_addr . inet_service`. */
+  readonly type: SetType | readonly SetType[]
+  /** Makes it a map with values of that type. */
+  readonly value?: SetType | readonly SetType[]
+  /** Elements may have timeouts. */
+  readonly timeouts?: boolean
+  /** Timeout of elements that name none, seconds; implies `timeouts`. Default: they stay. */
+  readonly timeoutSec?: number
+  /** Most elements; default unlimited. */
+  readonly size?: number
+  readonly elements: readonly SetElement[]
 }
+
+export type TableFamily = 'ip' | 'ip6' | 'inet'
 
 /** A whole table, installed in one transaction in place of any earlier one of that name. */
 export interface Table {
-  readonly family: 'ip' | 'ip6' | 'inet'
+  readonly family: TableFamily
   readonly name: string
+  /**
+   * NFT_TABLE_F_OWNER: the table dies with the handle that installed it (or its process), and nobody else may change it.
+   * Default false: it stays until removed.
+   */
+  readonly owned?: boolean
   readonly sets?: readonly NamedSet[]
   readonly chains: readonly Chain[]
+}
+
+/** How packets reach a queue: nft's `queue` expression, the xtables NFQUEUE target through nft_compat, or not at all. */
+export type QueueStyle = 'native' | 'xtables' | 'none'
+
+export interface TableListing {
+  readonly family: string
+  readonly name: string
+  readonly chains: readonly string[]
+}
+
+/** A rule's counter expression. `rule` counts from 0 within the chain. */
+export interface RuleCounter {
+  readonly chain: string
+  readonly rule: number
+  readonly comment: string | undefined
+  readonly packets: number
+  readonly bytes: number
+}
+
+/** What one foreign transaction did to one table. */
+export interface TableChange {
+  readonly family: string
+  readonly name: string
+  /** Objects (chains, rules, sets, elements, the table itself) that came or went. */
+  readonly added: number
+  readonly removed: number
+  /** The table itself was removed (and maybe made again: see `has`). */
+  readonly tableRemoved: boolean
+}
+
+/** One transaction of somebody else (NFT_MSG_NEWGEN): which tables it touched, and who sent it. */
+export interface RulesetChange {
+  /** NFTA_GEN_ID: the new generation of the ruleset. */
+  readonly generation: number
+  /** NFTA_GEN_PROC_PID and _NAME, as the initial pid namespace numbers it. */
+  readonly processId: number
+  readonly processName: string
+  readonly tables: readonly TableChange[]
 }

@@ -1,0 +1,169 @@
+import type { Endpoint, Family } from '../../types/endpoint.js'
+
+/**
+ * The inside end of a stream: where the phone listens, and the outside ports leased for it. One object for as long as any
+ * session description of the call names the inside endpoint, so that a hold or a refresh keeps its ports.
+ */
+export class LocalStream {
+  readonly family: Family
+  readonly inside: Endpoint
+  /** The inside RTCP port; 0 when the stream has no RTCP of its own. */
+  readonly insideRtcpPort: number
+  readonly outsideAddress: string
+  /** First outside port; 0 until leased. RTCP is the next one. May change until the first pinhole stands. */
+  outsidePort = 0
+  /** Outside ports that the kernel refused. */
+  refused: Set<number> | undefined
+
+  constructor(inside: Endpoint, insideRtcpPort: number, outsideAddress: string, family: Family) {
+    this.inside = inside
+    this.insideRtcpPort = insideRtcpPort
+    this.outsideAddress = outsideAddress
+    this.family = family
+  }
+
+  get portCount(): number {
+    return this.insideRtcpPort === 0 ? 1 : 2
+  }
+
+  get outsideRtcpPort(): number {
+    if (this.insideRtcpPort === 0) return 0
+    return this.isTranslated ? this.outsidePort + 1 : this.insideRtcpPort
+  }
+
+  get outside(): Endpoint {
+    return { address: this.outsideAddress, port: this.outsidePort }
+  }
+
+  /** Whether the outside sees another address. Without translation the inside ports stay as they are. */
+  get isTranslated(): boolean {
+    return this.outsideAddress !== this.inside.address
+  }
+}
+
+/**
+ * The far end of a stream, as its session description names it; where that address cannot be reached from here, the signalling
+ * peer's, with port 0: any.
+ */
+export interface FarStream {
+  readonly address: string
+  readonly port: number
+  /** 0: unknown, or not RTP. */
+  readonly rtcpPort: number
+  readonly rtcpAddress: string
+  readonly isRtp: boolean
+}
+
+/** One side's session description, reduced to what pinholes need; index is the m= line. */
+export interface InsideSession {
+  readonly by: 'inside'
+  readonly streams: readonly (LocalStream | undefined)[]
+  /** a=rtcp-mux, which holds when both sides say it (RFC 5761 5.1.1). */
+  readonly mux: readonly boolean[]
+  readonly types: readonly string[]
+  readonly held: boolean
+}
+
+export interface OutsideSession {
+  readonly by: 'outside'
+  readonly streams: readonly (FarStream | undefined)[]
+  readonly mux: readonly boolean[]
+  readonly types: readonly string[]
+  readonly held: boolean
+}
+
+export type Session = InsideSession | OutsideSession
+
+/** Which source ports of the far address are let in. */
+export type SourcePolicy = 'exact' | 'latch' | 'address'
+
+/** Something that owns pinholes: what the listing of pinholes shows beside them. */
+export interface PathOwner {
+  readonly callId: string | undefined
+}
+
+/**
+ * A way that shall be open in the kernel: a media stream between one inside and one far end, or signalling to a registered
+ * phone. What it says never changes, except for a stream's leased port while it is being opened; a change is another path.
+ */
+export class Path {
+  readonly kind: 'media' | 'signalling'
+  readonly family: Family
+  readonly inside: Endpoint
+  readonly local: LocalStream | undefined
+  readonly #outside: Endpoint | undefined
+  /** Port 0: any. Address undefined: anybody. */
+  readonly far: { readonly address: string | undefined; readonly port: number }
+  /** Far RTCP; undefined when the stream has none. */
+  readonly farRtcp: Endpoint | undefined
+  readonly source: SourcePolicy
+  /** Whether the far side may begin, and whether the inside may. */
+  readonly inbound: boolean
+  readonly outbound: boolean
+  readonly early: boolean
+  readonly owner: PathOwner
+  /** Kernel side, written by alg/pinholes alone. */
+  kernel: object | undefined
+
+  private constructor(spec: PathSpec, kind: Path['kind'], outside: Endpoint | undefined) {
+    this.kind = kind
+    this.family = spec.family
+    this.inside = spec.inside
+    this.local = spec.local
+    this.#outside = outside
+    this.far = spec.far
+    this.farRtcp = spec.farRtcp
+    this.source = spec.source
+    this.inbound = spec.inbound
+    this.outbound = spec.outbound
+    this.early = spec.early
+    this.owner = spec.owner
+  }
+
+  static media(local: LocalStream, spec: Omit<PathSpec, 'family' | 'inside' | 'local'>): Path {
+    return new Path({ ...spec, family: local.family, inside: local.inside, local }, 'media', undefined)
+  }
+
+  /** From `address` (undefined: anybody), any port, to a registered inside endpoint; for as many flows as come. */
+  static signalling(
+    family: Family,
+    inside: Endpoint,
+    outside: Endpoint,
+    address: string | undefined,
+    owner: PathOwner,
+  ): Path {
+    const far = { address, port: 0 }
+    const both = { inbound: true, outbound: false, early: false, farRtcp: undefined, local: undefined }
+    return new Path({ family, inside, far, source: 'address', owner, ...both }, 'signalling', outside)
+  }
+
+  get outside(): Endpoint {
+    return this.local?.outside ?? this.#outside!
+  }
+
+  get isTranslated(): boolean {
+    const { outside } = this
+    return outside.address !== this.inside.address || outside.port !== this.inside.port
+  }
+
+  /** Equal keys: the same way. */
+  get key(): string {
+    const rtcp = this.farRtcp ? `${this.farRtcp.address}:${this.farRtcp.port}` : ''
+    const flags = `${this.inbound ? 'i' : ''}${this.outbound ? 'o' : ''}${this.early ? 'e' : ''}`
+    return `${this.inside.address}:${this.inside.port}>${this.far.address}:${this.far.port}/${rtcp}/${this.source}${flags}`
+  }
+}
+
+interface PathSpec {
+  readonly family: Family
+  readonly inside: Endpoint
+  readonly local: LocalStream | undefined
+  readonly far: Path['far']
+  readonly farRtcp: Endpoint | undefined
+  readonly source: SourcePolicy
+  readonly inbound: boolean
+  readonly outbound: boolean
+  readonly early: boolean
+  readonly owner: PathOwner
+}
+

@@ -1,0 +1,99 @@
+import type { Call, Leg } from './call.js'
+import { type FarStream, type InsideSession, type LocalStream, type OutsideSession, Path, type SourcePolicy } from './media.js'
+
+export interface PathPolicy {
+  readonly source: SourcePolicy
+  readonly early: 'peer' | 'none' | 'any'
+}
+
+/** The ways that shall be open for a call as it stands: what its dialogs agreed on, and what its open offers need meanwhile. */
+export function wantedPaths(call: Call, policy: PathPolicy): Path[] {
+  if (call.state === 'ended' || (call.isCancelled && !call.isConfirmed)) return []
+  const wanted: Path[] = []
+  const { isConfirmed } = call
+  for (const leg of call.legs) {
+    if (leg.isConfirmed || !isConfirmed) agreedPaths(call, leg, policy, wanted)
+  }
+  for (const { offer, tag, final } of call.transactions) {
+    if (offer?.by !== 'inside' || (final !== 0 && isConfirmed)) continue
+    const leg = tag === '' ? undefined : call.leg(tag)
+    offeredPaths(call, offer, leg?.outside, policy, wanted)
+  }
+  for (const { delayed } of call.transactions) {
+    if (delayed?.session.by === 'inside') offeredPaths(call, delayed.session, undefined, policy, wanted)
+  }
+  return wanted
+}
+
+function agreedPaths(call: Call, leg: Leg, policy: PathPolicy, wanted: Path[]): void {
+  const { inside, outside } = leg
+  if (!inside || !outside) return
+  for (const [index, local] of inside.streams.entries()) {
+    const far = outside.streams[index]
+    if (!local || !far) continue
+    const isMuxed = inside.mux[index] === true && outside.mux[index] === true
+    add(wanted, streamPath(call, local, far, isMuxed, policy.source))
+  }
+}
+
+function streamPath(call: Call, local: LocalStream, far: FarStream, isMuxed: boolean, source: SourcePolicy): Path {
+  const hasRtcp = far.isRtp && !isMuxed && local.insideRtcpPort !== 0
+  return Path.media(local, {
+    far: { address: far.address, port: far.port },
+    farRtcp: hasRtcp ? { address: far.rtcpAddress, port: far.rtcpPort } : undefined,
+    source,
+    inbound: true,
+    outbound: true,
+    early: false,
+    owner: call,
+  })
+}
+
+/**
+ * An offer from inside that is not answered yet: the far side may begin to send as soon as it has it (RFC 3264 5.1). In a
+ * standing dialog that is where its media comes from already; in a new one whom the policy lets in.
+ */
+function offeredPaths(
+  call: Call,
+  offer: InsideSession,
+  standing: OutsideSession | undefined,
+  policy: PathPolicy,
+  wanted: Path[],
+): void {
+  if (!standing && policy.early === 'none') return
+  for (const [index, local] of offer.streams.entries()) {
+    if (!local) continue
+    const far = standing?.streams[index]
+    const address = standing ? far?.address : policy.early === 'any' ? undefined : call.peer.address
+    if (standing && !far) continue
+    if (wanted.some((path) => path.local === local && path.far.address === address)) continue
+    const farRtcp = local.insideRtcpPort === 0 ? undefined : { address: address ?? '', port: 0 }
+    const early = { source: policy.source, inbound: true, outbound: false, early: true, owner: call }
+    wanted.push(Path.media(local, { far: { address, port: 0 }, farRtcp, ...early }))
+  }
+}
+
+/**
+ * Two dialogs of a call may end at one far address (a media server behind a forking proxy): the first way in serves both, the
+ * second only adds its way out, as the kernel takes no second expectation for the same source and destination.
+ */
+function add(wanted: Path[], path: Path): void {
+  if (wanted.some((it) => it.key === path.key)) return
+  const isCovered = wanted.some((it) => it.local === path.local && it.inbound && it.far.address === path.far.address)
+  const { local, far, farRtcp, source, early, owner } = path
+  wanted.push(
+    isCovered ? Path.media(local!, { far, farRtcp, source, inbound: false, outbound: true, early, owner }) : path,
+  )
+}
+
+/** What to open and what to close to get from the ways of now to those wanted; equal ones stay as they are. */
+export function difference(now: readonly Path[], wanted: readonly Path[]): { open: Path[]; close: Path[]; kept: Path[] } {
+  const kept: Path[] = []
+  const open: Path[] = []
+  for (const path of wanted) {
+    const same = now.find((it) => it.key === path.key)
+    if (same) kept.push(same)
+    else open.push(path)
+  }
+  return { open, close: now.filter((path) => !kept.includes(path)), kept }
+}

@@ -1,0 +1,26 @@
+import type { CallInfo, Refusal, RegistrationInfo } from '../../types/call.js'
+import type { Flow } from '../../types/flow.js'
+import type { Edit } from '../../types/range.js'
+import type { Path } from './media.js'
+
+/** Something the outside world may want to know. */
+export type CallEvent =
+  | { readonly kind: 'call' | 'hold' | 'resume' | 'end'; readonly call: CallInfo }
+  | { readonly kind: 'registration' | 'unregistration'; readonly registration: RegistrationInfo }
+  | { readonly kind: 'refused'; readonly refusal: Refusal }
+
+/**
+ * What a message, or the passing of time, asks for. Pure data, but for `edits`: it is called after the ways in `open` stand, as
+ * their outside ports may move until then.
+ */
+export interface Plan {
+  /** To be open before the message leaves. */
+  readonly open: Path[]
+  /** To be shut first, live flows included. */
+  readonly close: Path[]
+  /** Signalling flow whose conntrack shall live so long, seconds. */
+  readonly keepAlive: { readonly flow: Flow; readonly seconds: number } | undefined
+  readonly events: CallEvent[]
+  /** Replacements in the message, in ascending order. */
+  edits(): Edit[]
+}

@@ -1,0 +1,90 @@
+import type { Endpoint, Family } from './endpoint.js'
+import type { Side } from './flow.js'
+
+/** `calling`: asked, not answered; `early`: answered provisionally; `answered`: 2xx seen; `ending`: BYE or CANCEL under way; `ended`. */
+export type CallState = 'calling' | 'early' | 'answered' | 'ending' | 'ended'
+
+/** Why a call ended. */
+export type EndReason =
+  | 'bye'
+  | 'refused'
+  | 'challenged'
+  | 'redirected'
+  | 'cancelled'
+  | 'bye-unanswered'
+  | 'no-answer'
+  | 'idle'
+  | 'shutdown'
+  | 'budget'
+
+/** Why a pinhole was not opened, or a message was not helped. Literal, counted, reported with the `refused` event. */
+export type RefusalReason =
+  | 'port-reserved'
+  | 'address-foreign'
+  | 'address-gateway'
+  | 'address-family'
+  | 'transport-unsupported'
+  | 'ports-exhausted'
+  | 'expectation-table-full'
+  | 'kernel-refused'
+  | 'sdp-malformed'
+  | 'calls-exhausted'
+  | 'registrations-exhausted'
+
+/** A live call, as `calls()` and the `call` event show it. A snapshot: it does not change under the reader. */
+export interface CallInfo {
+  readonly callId: string
+  readonly state: CallState
+  /** Who sent the INVITE. */
+  readonly caller: Side
+  readonly inside: Endpoint
+  readonly peer: Endpoint
+  /** Milliseconds since the epoch. */
+  readonly since: number
+  readonly held: boolean
+  readonly streams: readonly StreamInfo[]
+  readonly endReason?: EndReason
+}
+
+/** One media stream of a call. */
+export interface StreamInfo {
+  readonly type: string
+  readonly inside: Endpoint
+  readonly outside: Endpoint
+  readonly far: Endpoint | undefined
+}
+
+/** An open way through the firewall, as `pinholes()` shows it. */
+export interface PinholeInfo {
+  readonly kind: 'media' | 'signalling'
+  readonly family: Family
+  readonly inside: Endpoint
+  readonly outside: Endpoint
+  /** Port 0: any. */
+  readonly far: Endpoint
+  /** Expectations in the kernel; 0 once both directions have settled. */
+  readonly expectations: number
+  /** Flows that conntrack has admitted through it. */
+  readonly flows: number
+  readonly callId?: string
+  /** The first direction not yet answered. */
+  readonly early: boolean
+}
+
+/** A registration that the registrar has granted. */
+export interface RegistrationInfo {
+  readonly aor: string
+  readonly inside: Endpoint
+  readonly outside: Endpoint
+  readonly registrar: Endpoint
+  /** Milliseconds since the epoch. */
+  readonly expiresAt: number
+}
+
+/** A refusal, as the `refused` event shows it. */
+export interface Refusal {
+  readonly reason: RefusalReason
+  readonly callId: string
+  /** One sentence for a person. */
+  readonly detail: string
+}

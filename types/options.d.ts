@@ -1,0 +1,68 @@
+import type { RefusalReason } from './call.js'
+
+/** What `new SipHelper(options)` takes. Everything but `inside` and `outside` has a default. */
+export interface SipHelperOptions {
+  /** Interface names towards phones and PBXs. */
+  readonly inside: readonly string[]
+  /** Interface names towards registrars, providers and far phones. */
+  readonly outside: readonly string[]
+  /** Default `gateway`, the only mode of this version. */
+  readonly mode?: 'gateway'
+  /** Network namespace to work in: a path such as /run/netns/lab. Default: the process's own. */
+  readonly netns?: string
+  /** SIP ports, UDP. Default [5060]. */
+  readonly ports?: readonly number[]
+  /** First NFQUEUE number; the next one serves kernels without NFQA_CT. Default 5060. */
+  readonly queue?: number
+  readonly media?: MediaOptions
+  readonly signalling?: SignallingOptions
+  /** Installs masquerading on the outside interfaces and turns forwarding on; both are taken back on stop. Default false. */
+  readonly masquerade?: boolean
+  /** How long a pinhole outlives this process, seconds. Default 120. */
+  readonly leaseSec?: number
+  readonly policy?: PolicyOptions
+  readonly budgets?: BudgetOptions
+}
+
+export interface MediaOptions {
+  /** Outside ports, first and last. Default: the inside port itself while it is free, else from 30000 to 39999. */
+  readonly ports?: readonly [number, number]
+  /**
+   * Which source ports of the announced far address may send: `exact` the announced one; `latch` the first that speaks and then
+   * no other; `address` all. Default `latch`.
+   */
+  readonly source?: 'exact' | 'latch' | 'address'
+  /** Who may send before the answer: the signalling `peer`, `none`, or `any`. Default `peer`. */
+  readonly early?: 'peer' | 'none' | 'any'
+  /** Inside addresses, besides the sender's own, that SDP from inside may name. Default none. */
+  readonly hosts?: readonly string[]
+  /** A call without signalling and without a live media flow for so long is over, seconds. Default 3600. */
+  readonly idleSec?: number
+}
+
+export interface SignallingOptions {
+  /** Who may send requests to a registered contact: the `registrar` it registered with, `any`, or these addresses. Default `registrar`. */
+  readonly callers?: 'registrar' | 'any' | readonly string[]
+}
+
+/** What happens to a packet that is not helped. Default `accept` throughout: we do not filter what the firewall let through. */
+export interface PolicyOptions {
+  /** Not SIP at all: keep-alives, STUN, other traffic on the port. */
+  readonly notSip?: 'accept' | 'drop'
+  /** Begins as SIP and breaks its grammar. */
+  readonly malformed?: 'accept' | 'drop'
+  /** The kernel refused the pinhole that the message asks for. */
+  readonly failure?: 'accept' | 'drop'
+}
+
+export interface BudgetOptions {
+  /** Live calls in all. Default 100,000. */
+  readonly calls?: number
+  /** Registrations in all. Default 100,000. */
+  readonly registrations?: number
+  /** Media streams a message. Default 32. */
+  readonly streams?: number
+}
+
+/** Messages judged without help, by literal reason. */
+export type CountedReason = RefusalReason | string
