@@ -113,15 +113,11 @@ export class Lab {
     rightAddresses: readonly string[],
   ): void {
     left.ip(`link add ${leftDevice} type veth peer name ${rightDevice} netns ${right.name}`)
-    for (const [namespace, device, addresses] of [
-      [left, leftDevice, leftAddresses],
-      [right, rightDevice, rightAddresses],
-    ] as const) {
-      namespace.ip(
-        ...addresses.map((address) => `addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`),
-        `link set ${device} up`,
-      )
-    }
+    // Up before addressed: an IPv6 address set earlier answers no neighbour solicitation for the first second.
+    left.ip(`link set ${leftDevice} up`)
+    right.ip(`link set ${rightDevice} up`)
+    left.ip(...addressLines(leftDevice, leftAddresses))
+    right.ip(...addressLines(rightDevice, rightAddresses))
   }
 
   /** Ends what runs inside and removes the namespaces. May be called twice. */
@@ -130,6 +126,10 @@ export class Lab {
     for (const namespace of this.#namespaces.splice(0)) namespace.remove()
     if (openLabs.size === 0) unwatchProcessEnd()
   }
+}
+
+function addressLines(device: string, addresses: readonly string[]): string[] {
+  return addresses.map((address) => `addr add ${address} dev ${device}${address.includes(':') ? ' nodad' : ''}`)
 }
 
 const fatalSignals = ['SIGINT', 'SIGTERM', 'SIGHUP'] as const
