@@ -4,7 +4,7 @@ import type { NetlinkRequest, NetlinkTransport } from '../../types/netlink.js'
 import type { Tuple } from '../../types/tuple.js'
 import { kernelError } from '../base/errors.js'
 import { encode } from '../netlink/attribute.js'
-import { NLM_F_DUMP } from '../netlink/message.js'
+import { NLM_F_ACK, NLM_F_DUMP } from '../netlink/message.js'
 import { nfnetlinkRequest } from '../netlink/nfnetlink.js'
 import { expectTable, IPCTNL_MSG_EXP_GET } from './ctnetlink.table.js'
 import { decodeExpectation, defined, familyNumber } from './message.js'
@@ -27,8 +27,12 @@ function getRequest(tuple: Tuple, zone: number | undefined): NetlinkRequest {
 }
 
 function dumpRequest({ family, master, zone }: ExpectationDump): NetlinkRequest {
-  return nfnetlinkRequest(IPCTNL_MSG_EXP_GET, NLM_F_DUMP, familyNumber(master?.family ?? family), (writer) =>
-    encode(expectTable, defined({ master, zone }), writer),
+  // Of a master without a helper the kernel starts no dump, and says so only where an ACK was asked for.
+  return nfnetlinkRequest(
+    IPCTNL_MSG_EXP_GET,
+    NLM_F_DUMP | NLM_F_ACK,
+    familyNumber(master?.family ?? family),
+    (writer) => encode(expectTable, defined({ master, zone }), writer),
   )
 }
 
