@@ -68,7 +68,9 @@ export interface SdpMedia {
   /** The media level c=, if any; otherwise the session's holds. */
   readonly connection: SdpAddress | undefined
   /** a=rtcp (RFC 3605). */
-  readonly rtcp: { readonly port: Range; readonly portNumber: number; readonly address: SdpAddress | undefined } | undefined
+  readonly rtcp:
+    | { readonly port: Range; readonly portNumber: number; readonly address: SdpAddress | undefined }
+    | undefined
   /** a=rtcp-mux (RFC 5761). */
   readonly rtcpMux: boolean
   /** a=candidate lines; one that breaks its grammar is left out and counted in `problems`. */
@@ -110,4 +112,54 @@ export interface SdpLimits {
   readonly maxMedia?: number
   /** Bytes, default 65535. More is `description-too-large`. */
   readonly maxBytes?: number
+}
+
+/** A description as npm sdp-transform reads it, the fields that most callers want; others are there under its own names. */
+export interface SdpModel {
+  readonly version?: number
+  readonly origin?: {
+    readonly username: string
+    readonly sessionId: string | number
+    readonly sessionVersion: number
+    readonly netType: string
+    readonly ipVer: number
+    readonly address: string
+  }
+  readonly name?: string
+  readonly connection?: { readonly version: number; readonly ip: string; readonly ttl?: number }
+  readonly direction?: Direction
+  readonly groups?: readonly { readonly type: string; readonly mids: string | number }[]
+  readonly media: readonly SdpModelMedia[]
+  readonly [name: string]: unknown
+}
+
+export interface SdpModelMedia {
+  readonly type: string
+  readonly port: number
+  readonly protocol: string
+  readonly payloads?: string
+  readonly connection?: { readonly version: number; readonly ip: string }
+  readonly direction?: Direction
+  readonly rtcp?: {
+    readonly port: number
+    readonly netType?: string
+    readonly ipVer?: number
+    readonly address?: string
+  }
+  readonly rtcpMux?: string
+  readonly rtp?: readonly { readonly payload: number; readonly codec: string; readonly rate?: number }[]
+  readonly candidates?: readonly {
+    readonly foundation: string
+    readonly component: number
+    readonly transport: string
+    readonly priority: number | string
+    readonly ip: string
+    readonly port: number
+    readonly type: string
+    readonly raddr?: string
+    readonly rport?: number
+  }[]
+  readonly mid?: string | number
+  readonly setup?: string
+  readonly [name: string]: unknown
 }
