@@ -1,0 +1,23 @@
+/** `cthelper/nftables`: tables, chains, rules, sets and maps of nf_tables, from Node to the kernel without the `nft` command. */
+export type {
+  Chain,
+  CtState,
+  CtStatus,
+  Expression,
+  NamedSet,
+  PacketField,
+  QueueStyle,
+  Rule,
+  RuleCounter,
+  RulesetChange,
+  SetElement,
+  SetType,
+  SetValue,
+  Table,
+  TableChange,
+  TableFamily,
+  TableListing,
+} from '../../types/nftables.js'
+export { Nftables, type NftablesEventOptions, type NftablesOptions, openNftables } from './nftables.js'
+export type { ListedElement } from './reader.js'
+export { SIP_TABLE, type SipTableOptions, sipTable } from './sip-table.js'

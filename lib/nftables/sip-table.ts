@@ -1,0 +1,115 @@
+import type { Chain, Expression, NamedSet, Rule, Table } from '../../types/nftables.js'
+
+export interface SipTableOptions {
+  /** Interface names towards phones and PBXs. */
+  readonly inside: readonly string[]
+  /** Interface names towards registrars, providers and far phones. */
+  readonly outside: readonly string[]
+  /** NFQUEUE number of SIP packets in their final form. */
+  readonly queue: number
+  /** Queues queue .. queue + queueCount - 1, by flow (both directions of one in the same). Default 1. */
+  readonly queueCount?: number
+  /** SIP ports, UDP. Default [5060]. */
+  readonly ports?: readonly number[]
+  /**
+   * NFQUEUE number that shows packets of flows which are not in the conntrack table yet, before source NAT: for kernels that do
+   * not deliver conntracks with queued packets (NFQA_CT). Default: no such chain.
+   */
+  readonly firstPacketQueue?: number
+  /** A chain that masquerades what leaves by the outside interfaces. Default false. */
+  readonly masquerade?: boolean
+}
+
+/** The family and name of the project's own table. */
+export const SIP_TABLE = { family: 'inet', name: 'cthelper' } as const
+
+/** After source NAT (NF_IP_PRI_NAT_SRC, 100): packets have their final addresses. */
+const AFTER_SOURCE_NAT = 150
+/**
+ * In forward, after everybody's filters, whose usual priorities are 0 (nft, iptables, docker) and 10 (firewalld): what they drop,
+ * by rule or by policy, never gets here.
+ */
+const AFTER_FILTERS = 150
+/** NF_IP_PRI_NAT_SRC. */
+const SOURCE_NAT = 100
+/** Addresses that nobody outside can answer (RFC 4193). */
+const UNIQUE_LOCAL = 'fc00::/7'
+
+/**
+ * The table `inet cthelper`, as data: `openNftables().install(sipTable(options))`.
+ *
+ * * `postrouting` (filter, priority 150): UDP from or to a port in the set `sip_ports`, forwarded between an interface in `inside`
+ *   and one in `outside`, either way, goes to the queue; with bypass, so that it passes untouched while nobody listens. All else
+ *   leaves the chain after two comparisons of ports.
+ * * `forward` (filter, priority 150), with `firstPacketQueue`: the same packets, as long as their flow has no confirmed conntrack,
+ *   also go there. The listener gives such a packet a token as its mark and keeps the mark it had; the listener at postrouting
+ *   knows the packet by the token and puts the mark back. Between the two, rules that look at the packet's mark see the token.
+ * * `masquerade` (nat, priority 100), with `masquerade`: all IPv4, and IPv6 from unique local addresses, that leaves by `outside`.
+ *
+ * No chain accepts on behalf of a filter: policies are accept, which ends one chain and not the hook, and a queued packet that is
+ * accepted goes on to the next chain. What may be forwarded is the user's to say; an incoming request that a signalling
+ * expectation let in has `ct state related`, so his forward chain needs `ct state established,related accept`.
+ *
+ * Throws nothing: interface names, ports and queue numbers are checked when the table is installed (ERR_ARGUMENT).
+ *
+ * @example
+ * sipTable({ inside: ['lan0'], outside: ['wan0'], queue: 5060, firstPacketQueue: 5061, masquerade: true })
+ */
+export function sipTable(options: SipTableOptions): Table {
+  const { firstPacketQueue, queue, queueCount = 1, masquerade = false } = options
+  const chains = [postrouting(), between('sip', queue, queueCount)]
+  if (firstPacketQueue !== undefined) chains.push(forward(), between('first', firstPacketQueue, 1))
+  if (masquerade) chains.push(masqueradeChain())
+  return { ...SIP_TABLE, sets: setsOf(options), chains }
+}
+
+function setsOf({ inside, outside, ports = [5060] }: SipTableOptions): NamedSet[] {
+  return [
+    { name: 'sip_ports', type: 'inet_service', elements: ports },
+    { name: 'inside', type: 'ifname', elements: inside },
+    { name: 'outside', type: 'ifname', elements: outside },
+  ]
+}
+
+/** Ports first: media, which is nearly everything, fails two comparisons and is gone. */
+function portRules(chain: string, condition: readonly Expression[] = []): Rule[] {
+  return (['sport-set', 'dport-set'] as const).map((kind) => ({
+    expressions: [...condition, { kind, protocol: 'udp', set: 'sip_ports' }, { kind: 'goto', chain }],
+  }))
+}
+
+function postrouting(): Chain {
+  const rules = portRules('sip')
+  return {
+    name: 'postrouting',
+    type: 'filter',
+    hook: 'postrouting',
+    priority: AFTER_SOURCE_NAT,
+    policy: 'accept',
+    rules,
+  }
+}
+
+/** Not `ct state new`, which lasts until the first answer: retransmissions are in the table and need no second queue. */
+function forward(): Chain {
+  const rules = portRules('first', [{ kind: 'ct-status', any: ['confirmed'], negate: true }])
+  return { name: 'forward', type: 'filter', hook: 'forward', priority: AFTER_FILTERS, policy: 'accept', rules }
+}
+
+function between(name: string, number: number, total: number): Chain {
+  const queue: Expression[] = [{ kind: 'counter' }, { kind: 'queue', number, total, bypass: true }]
+  const way = (from: string, to: string, comment: string): Rule => ({
+    expressions: [{ kind: 'iifname-set', set: from }, { kind: 'oifname-set', set: to }, ...queue],
+    comment,
+  })
+  return { name, rules: [way('inside', 'outside', 'out'), way('outside', 'inside', 'in')] }
+}
+
+function masqueradeChain(): Chain {
+  const leaves: Expression[] = [{ kind: 'oifname-set', set: 'outside' }, { kind: 'masquerade' }]
+  const rules: Rule[] = [
+    { expressions: [{ kind: 'nfproto', is: 4 }, ...leaves] },
+    { expressions: [{ kind: 'saddr', in: [UNIQUE_LOCAL] }, ...leaves] },
+  ]
+  return { name: 'masquerade', type: 'nat', hook: 'postrouting', priority: SOURCE_NAT, policy: 'accept', rules }
+}
