@@ -57,7 +57,7 @@ const bits = <T extends string>(table: Record<T, number>, names: readonly T[]) =
 
 function interfaceName(builder: RuleBuilder, { kind, in: names, negate }: OfKind<'iifname' | 'oifname'>): void {
   loadMeta(builder, meta[kind])
-  builder.oneOf('ifname', names, (name) => encodeValue('ifname', name, kind), negate)
+  builder.oneOf('ifname', names, kind, negate)
 }
 
 function interfaceSet(builder: RuleBuilder, { kind, set, negate }: OfKind<'iifname-set' | 'oifname-set'>): void {
@@ -81,7 +81,7 @@ function address(builder: RuleBuilder, { kind, in: list, negate }: OfKind<'saddr
   const place = addressPlace(kind, family)
   builder.requireField(place)
   builder.loadPlace(place)
-  builder.oneOf(type, list, (value) => encodeValue(type, value, kind), negate)
+  builder.oneOf(type, list, kind, negate)
 }
 
 function prefix(builder: RuleBuilder, kind: string, text: string, negate: boolean | undefined): void {
@@ -122,7 +122,7 @@ function loadPort(builder: RuleBuilder, kind: string, protocol: 'udp' | 'tcp' | 
 
 function port(builder: RuleBuilder, { kind, in: list, protocol, negate }: OfKind<'sport' | 'dport'>): void {
   loadPort(builder, kind, protocol)
-  builder.oneOf('inet_service', list, (value) => encodeValue('inet_service', value, kind), negate)
+  builder.oneOf('inet_service', list, kind, negate)
 }
 
 function portSet(builder: RuleBuilder, { kind, set, protocol, negate }: OfKind<'sport-set' | 'dport-set'>): void {
@@ -162,11 +162,11 @@ function natMap(builder: RuleBuilder, { kind, family, key, map }: OfKind<'snat-m
  * Which checksums follow a written field: NFT_PAYLOAD_CSUM_INET at that offset of the same header, and with flag 1 the transport
  * checksum over the pseudo header. IPv6 has no header checksum.
  */
-const checksums: Record<PacketField, { checksumType: number; checksumOffset: number; checksumFlags?: number }> = {
+const checksums: Record<PacketField, { checksumType?: number; checksumOffset?: number; checksumFlags?: number }> = {
   'ip saddr': { checksumType: 1, checksumOffset: 10, checksumFlags: 1 },
   'ip daddr': { checksumType: 1, checksumOffset: 10, checksumFlags: 1 },
-  'ip6 saddr': { checksumType: 0, checksumOffset: 0, checksumFlags: 1 },
-  'ip6 daddr': { checksumType: 0, checksumOffset: 0, checksumFlags: 1 },
+  'ip6 saddr': { checksumFlags: 1 },
+  'ip6 daddr': { checksumFlags: 1 },
   'udp sport': { checksumType: 1, checksumOffset: 6 },
   'udp dport': { checksumType: 1, checksumOffset: 6 },
   'tcp sport': { checksumType: 1, checksumOffset: 16 },
@@ -201,7 +201,7 @@ function limit(builder: RuleBuilder, expression: OfKind<'limit'>): void {
 
 /** NFT_SOCKET_TRANSPARENT. */
 function socketTransparent(builder: RuleBuilder): void {
-  builder.add({ name: 'socket', data: { key: 0, dreg: register(0) } })
+  builder.add({ name: 'socket', data: { key: 0, dreg: register(0), level: 0 } })
   builder.compare(Uint8Array.of(1))
 }
 

@@ -1,6 +1,6 @@
 import type { PacketField, SetType, SetValue, TableFamily } from '../../types/nftables.js'
 import { CthelperError } from '../base/errors.js'
-import { hostOrder } from './datatype.table.js'
+import { encodeValue, hostOrder } from './datatype.table.js'
 import type { KernelExpression } from './nftables.table.js'
 import { register, words } from './register.js'
 
@@ -119,10 +119,11 @@ export class RuleBuilder {
   }
 
   /** The first register is one of `values`: a comparison for one, an anonymous set for more. */
-  oneOf(type: SetType, values: readonly SetValue[], encode: (value: SetValue) => Uint8Array, negate?: boolean): void {
+  oneOf(type: SetType, values: readonly SetValue[], what: string, negate?: boolean): void {
     if (values.length === 0) this.fail('an empty list never matches')
-    if (values.length === 1) {
-      this.compare(encode(values[0]!), negate)
+    const encoded = values.map((value) => encodeValue(type, value, what))
+    if (encoded.length === 1) {
+      this.compare(encoded[0]!, negate)
       return
     }
     const id = this.context.nextSetId()

@@ -1,4 +1,4 @@
-import type { NamedSet, SetElement, SetType, SetValue, TableFamily } from '../../types/nftables.js'
+import type { NamedSet, SetElement, SetValue, TableFamily } from '../../types/nftables.js'
 import { CthelperError } from '../base/errors.js'
 import type { TypeOf } from '../netlink/attribute.js'
 import { NLM_F_CREATE } from '../netlink/message.js'
