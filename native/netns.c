@@ -8,8 +8,15 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-static int open_here(int domain, int type, int protocol) {
-  int fd = socket(domain, type, protocol);
+/* What to open: a socket, or a file if `file` is set. */
+struct wanted {
+  int domain, type, protocol;
+  const char *file;
+};
+
+static int open_here(const struct wanted *wanted) {
+  int fd = wanted->file != NULL ? open(wanted->file, O_RDONLY | O_CLOEXEC)
+                                : socket(wanted->domain, wanted->type, wanted->protocol);
   return fd < 0 ? -errno : fd;
 }
 
@@ -17,9 +24,9 @@ static int open_here(int domain, int type, int protocol) {
  * A socket belongs for life to the namespace its creator's thread is in, so the thread visits it for one system call. A
  * thread that could not come back would run the rest of the program in the wrong network: better none at all.
  */
-static int open_there(int there, int here, int domain, int type, int protocol) {
+static int open_there(int there, int here, const struct wanted *wanted) {
   if (setns(there, CLONE_NEWNET) != 0) return -errno;
-  int fd = open_here(domain, type, protocol);
+  int fd = open_here(wanted);
   if (setns(here, CLONE_NEWNET) != 0) {
     perror("cthelper: cannot return to the thread's own network namespace");
     abort();
@@ -27,13 +34,21 @@ static int open_there(int there, int here, int domain, int type, int protocol) {
   return fd;
 }
 
-int netns_socket(const char *path, int domain, int type, int protocol) {
-  if (path[0] == '\0') return open_here(domain, type, protocol);
-  int there = open(path, O_RDONLY | O_CLOEXEC);
+static int open_in(const char *netns, const struct wanted *wanted) {
+  if (netns[0] == '\0') return open_here(wanted);
+  int there = open(netns, O_RDONLY | O_CLOEXEC);
   if (there < 0) return -errno;
   int here = open("/proc/thread-self/ns/net", O_RDONLY | O_CLOEXEC);
-  int result = here < 0 ? -errno : open_there(there, here, domain, type, protocol);
+  int result = here < 0 ? -errno : open_there(there, here, wanted);
   if (here >= 0) close(here);
   close(there);
   return result;
+}
+
+int netns_socket(const char *netns, int domain, int type, int protocol) {
+  return open_in(netns, &(struct wanted){.domain = domain, .type = type, .protocol = protocol});
+}
+
+int netns_open(const char *netns, const char *file) {
+  return open_in(netns, &(struct wanted){.file = file});
 }

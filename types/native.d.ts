@@ -23,6 +23,11 @@ export interface NativeAddon {
    * (`dgram.createSocket('udp4').bind({ fd })` takes it over), or a negative errno.
    */
   openUdp(netnsPath: string, family: 4 | 6, address: Uint8Array, port: number): number
+  /**
+   * open(file, O_RDONLY) inside the namespace. A file below /proc/thread-self/net shows that namespace for as long as it is open,
+   * from wherever it is read. Returns the descriptor, owned by the caller, or a negative errno.
+   */
+  openFile(netnsPath: string, file: string): number
 }
 
 export interface NativeSocket {

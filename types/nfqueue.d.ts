@@ -29,6 +29,11 @@ export interface QueuedPacket {
   readonly conntrackInfo: number | undefined
   /** NFQA_SKB_INFO bits: 1 checksum not ready, 2 GSO, 4 checksum not verified. */
   readonly skbInfo: number
+  /** NFQA_UID and NFQA_GID of the sending socket, where flag `uid-gid` is on and the packet is local. */
+  readonly uid?: number | undefined
+  readonly gid?: number | undefined
+  /** NFQA_SECCTX, where flag `secctx` is on and a security module labels packets. */
+  readonly securityContext?: string | undefined
   /** A copy that stays valid; its verdict may be given at any later time. */
   detach(): QueuedPacket
 }
@@ -49,7 +54,10 @@ export interface QueueCounters {
   readonly verdictErrors: number
   /** ENOBUFS reports on the socket. */
   readonly overruns: number
-  /** Packets the kernel dropped because the queue was full (/proc/net/netfilter/nfnetlink_queue `queue_dropped`). */
+  /**
+   * Packets the kernel dropped because the queue was full (/proc/net/netfilter/nfnetlink_queue `queue_dropped`), read from the queue's
+   * own namespace. NaN, like `userDropped`, where /proc cannot be read.
+   */
   readonly queueDropped: number
   /** Packets the kernel could not hand over (`user_dropped`). */
   readonly userDropped: number
@@ -70,8 +78,27 @@ export interface QueueOptions {
   readonly flags?: readonly QueueFlag[]
   /** SO_RCVBUFFORCE, bytes; default 8 MiB. */
   readonly receiveBuffer?: number
-  /** Called once a batch. Verdicts given inside are sent together when it returns. */
-  readonly onBatch: (packets: readonly QueuedPacket[]) => void
+  /**
+   * Called once a batch, with the packets in the kernel's order. Verdicts given inside are sent together when it returns. If it throws,
+   * packets without a verdict that were not detached are dropped, and the exception becomes an 'uncaughtException'.
+   */
+  readonly onBatch: (packets: readonly QueuedPacket[], queue: Queue) => void
   /** A failure of the socket itself; the queue is closed after it. */
   readonly onError?: (error: Error) => void
+}
+
+/** An open queue. It keeps the process alive until closed. */
+export interface Queue {
+  readonly number: number
+  /** Flags the kernel refused, in the order asked for. */
+  readonly refusedFlags: readonly QueueFlag[]
+  /**
+   * Decides a packet, once: a second time, or a packet of another queue, throws ERR_ARGUMENT. Inside `onBatch` it is sent when that
+   * returns, outside at the end of the running microtasks. Does nothing after close: the kernel has dropped the packet.
+   */
+  verdict(packet: QueuedPacket, kind: VerdictKind, options?: VerdictOptions): void
+  /** Counters since open; after close, as they were then. */
+  counters(): QueueCounters
+  /** Sends the verdicts given and unbinds. The kernel drops what was still undecided; from then on the rule's bypass applies. */
+  close(): void
 }

@@ -1,5 +1,5 @@
 import { execFileSync } from 'node:child_process'
-import { mkdtempSync, rmSync } from 'node:fs'
+import { closeSync, mkdtempSync, readFileSync, rmSync } from 'node:fs'
 import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { Worker } from 'node:worker_threads'
@@ -216,4 +216,13 @@ t.test('openUdp', async (t) => {
   t.equal(addon.openUdp('', 4, new Uint8Array(16), 0), -22)
   t.equal(addon.openUdp('', 4, new Uint8Array(4), 65536), -22)
   t.equal(addon.openUdp('', 4, Uint8Array.from([192, 0, 2, 1]), 0), -99, 'EADDRNOTAVAIL')
+})
+
+t.test('openFile', async (t) => {
+  const addon = nativeAddon()
+  const fd = addon.openFile('', '/proc/thread-self/net/netlink')
+  t.match(readFileSync(fd, 'latin1'), /sk +Eth/)
+  closeSync(fd)
+  t.equal(addon.openFile('', '/nonexistent'), -2)
+  t.throws(() => addon.openFile('', 1 as unknown as string), TypeError)
 })
