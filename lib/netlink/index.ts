@@ -3,6 +3,7 @@ export { type EventsOptions, openEvents } from './events.js'
 export * from './message.js'
 export * from './nfnetlink.js'
 export { openPackageTransport } from './package-transport.js'
+export { openRoute, type Route, type RouteOptions, type RouteWatch, type WatchOptions } from './route.js'
 export {
   joinGroup,
   type NetlinkSocket,

@@ -103,6 +103,6 @@ t.test('a holder differs from its pinhole in source, class and permanence', asyn
   const held = holder(inbound)
   t.match(held, { class: 2, flags: { permanent: true }, nat: inbound.nat, master: anchor })
   t.strictSame(held.tuple.destination, inbound.tuple.destination)
-  t.equal(held.tuple.source.address, '127.0.0.9')
+  t.match(held.tuple.source.address, /^127\.(?!0\.0\.1$)/, 'nobody sends from there')
   t.equal(held.mask.source.address, '255.255.255.255')
 })

@@ -19,11 +19,16 @@ import {
   tupleKey,
 } from '../../lib/conntrack/index.js'
 import { conntrackEntries, Lab, type Namespace, whyNoLab } from '../../lib/testing/index.js'
+import type { CthelperErrorShape } from '../../types/errors.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 
 /** Conntrack is at work in a namespace only where a rule asks for it. */
 const ruleset = 'table inet test { chain out { type filter hook output priority 0; ct state new accept; }; }'
+
+/** Rejects with a CthelperError of these fields. */
+const refused = (t: Test, promise: Promise<unknown>, fields: Partial<CthelperErrorShape>, message = 'refused') =>
+  t.rejects(promise, fields as Error, message)
 
 async function open(t: Test): Promise<{ conntrack: Conntrack; namespace: Namespace }> {
   const lab = new Lab()
@@ -200,7 +205,7 @@ t.test('a fixed timeout cannot be changed again, and status bits not be unset', 
   const { original } = anchorOf(4)
   await conntrack.create(anchorOf(4))
   const status = IPS_SEEN_REPLY | IPS_CONFIRMED
-  await t.rejects(conntrack.update(original, { status: 0 }), {
+  await refused(t, conntrack.update(original, { status: 0 }), {
     code: 'ERR_KERNEL',
     operation: 'IPCTNL_MSG_CT_NEW',
     errnoName: 'EBUSY',
@@ -209,7 +214,7 @@ t.test('a fixed timeout cannot be changed again, and status bits not be unset', 
   const entry = await conntrack.get(original)
   t.ok(entry!.status! & IPS_FIXED_TIMEOUT)
   t.ok(entry!.timeoutSec! > 890)
-  await t.rejects(conntrack.update(original, { timeoutSec: 60 }), { errnoName: 'EPERM', code: 'ERR_PERMISSION' })
+  await refused(t, conntrack.update(original, { timeoutSec: 60 }), { errnoName: 'EPERM', code: 'ERR_PERMISSION' })
 })
 
 t.test('what the kernel refuses, and how', { skip }, async (t) => {
@@ -217,18 +222,18 @@ t.test('what the kernel refuses, and how', { skip }, async (t) => {
   const { inbound, outbound } = pinholesOf(4)
   const operation = 'IPCTNL_MSG_EXP_NEW'
   const create = (expectation: typeof inbound) => conntrack.expectations.create(expectation)
-  await t.rejects(create(inbound), { operation, errnoName: 'ENOENT' }, 'no master')
+  await refused(t, create(inbound), { operation, errnoName: 'ENOENT' }, 'no master')
 
   await conntrack.create({ ...anchorOf(4, 1), helper: undefined as never })
   const orphan = { ...inbound, master: anchorTuple(4, 1) }
-  await t.rejects(create(orphan), { operation, errnoName: 'EOPNOTSUPP', code: 'ERR_UNSUPPORTED' }, 'no helper')
+  await refused(t, create(orphan), { operation, errnoName: 'EOPNOTSUPP', code: 'ERR_UNSUPPORTED' }, 'no helper')
   t.strictSame(await conntrack.expectations.dump({ master: anchorTuple(4, 1) }), [])
 
   await conntrack.create(anchorOf(4, 0))
-  await t.rejects(conntrack.create(anchorOf(4, 0)), { operation: 'IPCTNL_MSG_CT_NEW', errnoName: 'EEXIST' })
-  await t.rejects(create({ ...inbound, function: 'nosuch' }), { operation, errnoName: 'EINVAL' })
-  await t.rejects(conntrack.create({ ...anchorOf(4, 3), helper: 'nosuch' }), { code: 'ERR_UNSUPPORTED' })
-  await t.rejects(conntrack.create({ ...anchorOf(4, 3), status: 0 }), { errnoName: 'EBUSY' })
+  await refused(t, conntrack.create(anchorOf(4, 0)), { operation: 'IPCTNL_MSG_CT_NEW', errnoName: 'EEXIST' })
+  await refused(t, create({ ...inbound, function: 'nosuch' }), { operation, errnoName: 'EINVAL' })
+  await refused(t, conntrack.create({ ...anchorOf(4, 3), helper: 'nosuch' }), { code: 'ERR_UNSUPPORTED' })
+  await refused(t, conntrack.create({ ...anchorOf(4, 3), status: 0 }), { errnoName: 'EBUSY' })
 
   await create(outbound)
   await conntrack.create(anchorOf(4, 2))
@@ -239,8 +244,8 @@ t.test('what the kernel refuses, and how', { skip }, async (t) => {
     tuple: wider,
     mask: maskFor(wider, { sourcePort: false }),
   }
-  await t.rejects(create(overlapping), { operation, errnoName: 'EBUSY' }, 'overlaps another master')
-  await t.rejects(openConntrack({ netns: '/run/netns/nosuch-cthelper' }), { errnoName: 'ENOENT' })
+  await refused(t, create(overlapping), { operation, errnoName: 'EBUSY' }, 'overlaps another master')
+  await refused(t, openConntrack({ netns: '/run/netns/nosuch-cthelper' }), { errnoName: 'ENOENT' })
 })
 
 t.test('a full class gives way silently, a full table says EMFILE', { skip }, async (t) => {

@@ -1,0 +1,32 @@
+import type { Family } from './endpoint.js'
+
+/** A network interface. */
+export interface Link {
+  /** ifi_index. */
+  readonly index: number
+  /** IFLA_IFNAME. */
+  readonly name: string
+  /** Usable: IFF_UP (an administrator's word) and IFF_LOWER_UP (carrier). */
+  readonly isUp: boolean
+}
+
+/** enum rt_scope_t. */
+export type AddressScope = 'global' | 'site' | 'link' | 'host' | 'nowhere'
+
+/** An address of this machine. Those still being tested for duplicates (tentative), or that failed, are not listed. */
+export interface LinkAddress {
+  readonly linkIndex: number
+  readonly family: Family
+  /** IFA_LOCAL, or IFA_ADDRESS where there is none. */
+  readonly address: string
+  readonly prefixLength: number
+  readonly scope: AddressScope
+  /** IFA_F_DEPRECATED: its preferred lifetime is over; still good for what uses it. */
+  readonly isDeprecated: boolean
+}
+
+/** What changed, against what was known before. */
+export type RouteEvent =
+  | { readonly kind: 'link-added' | 'link-removed' | 'link-up' | 'link-down'; readonly link: Link }
+  | { readonly kind: 'link-renamed'; readonly link: Link; readonly previousName: string }
+  | { readonly kind: 'address-added' | 'address-removed' | 'address-changed'; readonly address: LinkAddress }
