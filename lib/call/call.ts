@@ -115,7 +115,16 @@ export class Call implements PathOwner {
 
   info(): CallInfo {
     const { callId, state, caller, peer, since, held, endReason } = this
-    const info = { callId, state, caller, inside: this.flow.binding.inside, peer, since, held, streams: this.#streams() }
+    const info = {
+      callId,
+      state,
+      caller,
+      inside: this.flow.binding.inside,
+      peer,
+      since,
+      held,
+      streams: this.#streams(),
+    }
     return endReason ? { ...info, endReason } : info
   }
 
@@ -127,7 +136,9 @@ export class Call implements PathOwner {
       if (!local) return []
       const far = leg?.outside?.streams[index]
       const type = session.types[index] ?? ''
-      return [{ type, inside: local.inside, outside: local.outside, far: far && { address: far.address, port: far.port } }]
+      return [
+        { type, inside: local.inside, outside: local.outside, far: far && { address: far.address, port: far.port } },
+      ]
     })
   }
 }

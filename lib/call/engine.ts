@@ -3,7 +3,7 @@ import type { Endpoint } from '../../types/endpoint.js'
 import type { Binding, Flow, Side, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { Sdp } from '../../types/sdp.js'
-import type { SdpBody, SipMessage } from '../../types/sip.js'
+import type { AddressField, SdpBody, SipMessage } from '../../types/sip.js'
 import { Deadlines } from '../base/deadlines.js'
 import { scanSdp } from '../sdp/index.js'
 import { addressFields, sdpBodies } from '../sip/index.js'
@@ -68,7 +68,13 @@ export class Engine {
   get size(): { calls: number; registrations: number; ports: number; bindings: number; deadlines: number } {
     const { registrations, ports, bindings } = this
     const deadlines = this.#deadlines.size
-    return { calls: this.#calls.size, registrations: registrations.size, ports: ports.size, bindings: bindings.size, deadlines }
+    return {
+      calls: this.#calls.size,
+      registrations: registrations.size,
+      ports: ports.size,
+      bindings: bindings.size,
+      deadlines,
+    }
   }
 
   /** Messages of equal keys are one call's, or one registration's, and must be planned and applied one after the other. */
@@ -92,7 +98,9 @@ export class Engine {
       call = this.#callOf(message, flow, way, sdp !== undefined, now, plan)
       if (call) this.#advance(call, message, sdp, flow, way, now, plan)
     }
-    plan.render = () => this.#edits(message, flow, way, sdp, body, call, plan)
+    // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
+    const fields = addressFields(message)
+    plan.render = () => this.#edits({ message, fields, flow, way, sdp, body, call }, plan)
     return plan
   }
 
@@ -105,7 +113,8 @@ export class Engine {
 
   #register(message: SipMessage, flow: Flow, way: Way, now: number, plan: Planned): void {
     if (message.kind === 'request' && way === 'out') {
-      if (!this.registrations.request(message, flow, now)) plan.refuse('registrations-exhausted', 'too many registrations')
+      if (!this.registrations.request(message, flow, now))
+        plan.refuse('registrations-exhausted', 'too many registrations')
     } else if (message.kind === 'response' && way === 'in') {
       const change = this.registrations.response(message, flow, now)
       if (change) plan.add(change)
@@ -132,9 +141,18 @@ export class Engine {
     return call
   }
 
-  #advance(call: Call, message: SipMessage, sdp: Sdp | undefined, flow: Flow, way: Way, now: number, plan: Planned): void {
+  #advance(
+    call: Call,
+    message: SipMessage,
+    sdp: Sdp | undefined,
+    flow: Flow,
+    way: Way,
+    now: number,
+    plan: Planned,
+  ): void {
     const side: Side = way === 'out' ? 'inside' : 'outside'
-    const session = sdp && OFFER_METHODS.has(message.method) ? this.#session(call, message, sdp, flow, side, plan) : undefined
+    const session =
+      sdp && OFFER_METHODS.has(message.method) ? this.#session(call, message, sdp, flow, side, plan) : undefined
     const before = call.state
     if (message.kind === 'request') {
       onRequest(call, side, message, session, now)
@@ -282,7 +300,12 @@ export class Engine {
       const isIdle = call.state === 'answered'
       if (isIdle && call.paths.some((path) => this.#options.isLive?.(path))) {
         this.#deadlines.set(call, now + (this.#options.idleMs ?? 3_600_000))
-      } else this.#end(call, isIdle ? 'idle' : call.isCancelled ? 'cancelled' : call.state === 'ending' ? 'bye-unanswered' : 'no-answer', plan)
+      } else
+        this.#end(
+          call,
+          isIdle ? 'idle' : call.isCancelled ? 'cancelled' : call.state === 'ending' ? 'bye-unanswered' : 'no-answer',
+          plan,
+        )
     }
     const change = this.registrations.expire(now)
     if (change) plan.add(change)
@@ -305,14 +328,26 @@ export class Engine {
     return this.registrations.list()
   }
 
-  #edits(message: SipMessage, flow: Flow, way: Way, sdp: Sdp | undefined, body: SdpBody | undefined, call: Call | undefined, plan: Planned): Edit[] {
+  #edits(seen: Seen, plan: Planned): Edit[] {
+    const { message, fields, flow, way, sdp, body, call } = seen
     const edits: Edit[] = []
-    rewriteFields(addressFields(message), flow.binding, way, this.bindings, edits)
+    rewriteFields(fields, flow.binding, way, this.bindings, edits)
     const headerEdits = edits.length
     if (sdp) rewriteSdp(sdp, way, call?.locals ?? [], this.#context(flow, plan), edits)
     if (edits.length > headerEdits) fixLengths(message, body, edits, headerEdits)
     return edits.sort((a, b) => a.start - b.start)
   }
+}
+
+/** A message and what has been read of it. */
+interface Seen {
+  readonly message: SipMessage
+  readonly fields: readonly AddressField[]
+  readonly flow: Flow
+  readonly way: Way
+  readonly sdp: Sdp | undefined
+  readonly body: SdpBody | undefined
+  readonly call: Call | undefined
 }
 
 function refusalOf(call: Call, statusCode: number): EndReason {

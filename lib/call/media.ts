@@ -166,4 +166,3 @@ interface PathSpec {
   readonly early: boolean
   readonly owner: PathOwner
 }
-

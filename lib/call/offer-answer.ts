@@ -14,7 +14,13 @@ export function legTag(call: Call, message: SipMessage): string {
 }
 
 /** Records a request of `side`, with its description if it has one (RFC 3264, 3261 13.2.1 and 14, 3262 5, 3311). */
-export function onRequest(call: Call, side: Side, message: SipMessage, session: Session | undefined, now: number): void {
+export function onRequest(
+  call: Call,
+  side: Side,
+  message: SipMessage,
+  session: Session | undefined,
+  now: number,
+): void {
   const { method, cseq } = message
   const tag = legTag(call, message)
   if (method === 'ACK') {

@@ -1,5 +1,12 @@
 import type { Call, Leg } from './call.js'
-import { type FarStream, type InsideSession, type LocalStream, type OutsideSession, Path, type SourcePolicy } from './media.js'
+import {
+  type FarStream,
+  type InsideSession,
+  type LocalStream,
+  type OutsideSession,
+  Path,
+  type SourcePolicy,
+} from './media.js'
 
 export interface PathPolicy {
   readonly source: SourcePolicy
@@ -87,7 +94,10 @@ function add(wanted: Path[], path: Path): void {
 }
 
 /** What to open and what to close to get from the ways of now to those wanted; equal ones stay as they are. */
-export function difference(now: readonly Path[], wanted: readonly Path[]): { open: Path[]; close: Path[]; kept: Path[] } {
+export function difference(
+  now: readonly Path[],
+  wanted: readonly Path[],
+): { open: Path[]; close: Path[]; kept: Path[] } {
   const kept: Path[] = []
   const open: Path[] = []
   for (const path of wanted) {

@@ -4,9 +4,9 @@ import type { AddressField, ContactValue, SipMessage } from '../../types/sip.js'
 import { Deadlines, type Timed } from '../base/deadlines.js'
 import { contactValues } from '../sip/index.js'
 import type { Bindings } from './binding.js'
+import { TRANSACTION_MS } from './call.js'
 import { Path, type PathOwner } from './media.js'
 import { isAt } from './rewrite.js'
-import { TRANSACTION_MS } from './call.js'
 
 /** RFC 3261 10.2.1.1: what a registrar grants that does not say. */
 const DEFAULT_EXPIRES_SEC = 3600
@@ -108,7 +108,11 @@ export class Registrations {
     if (this.#count + this.#requests.size >= this.#limit) return false
     const contacts = contactValues(message)
     const asked = contacts.flatMap((contact) => this.#ask(contact, message, flow))
-    const request = new Request(key, asked, contacts.some((it) => it.isWildcard))
+    const request = new Request(
+      key,
+      asked,
+      contacts.some((it) => it.isWildcard),
+    )
     this.#requests.set(key, request)
     this.#deadlines.set(request, now + TRANSACTION_MS)
     return true

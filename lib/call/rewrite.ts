@@ -66,8 +66,7 @@ function mapEndpoint(field: AddressField, own: Binding, way: Way, bindings: Bind
     write(field, own, way, isIdentity, edits)
     return
   }
-  const other =
-    way === 'out' ? bindings.ofInside(field.address, port) : bindings.ofOutside(field.address, port)
+  const other = way === 'out' ? bindings.ofInside(field.address, port) : bindings.ofOutside(field.address, port)
   if (other && (field.port || !isIdentity)) {
     write(field, other, way, isIdentity, edits)
   } else if (isIdentity && field.address === from.address) {

@@ -1,6 +1,6 @@
+import type { RefusalReason } from '../../types/call.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Flow, Way } from '../../types/flow.js'
-import type { RefusalReason } from '../../types/call.js'
 import type { Edit } from '../../types/range.js'
 import type { Sdp, SdpAddress, SdpMedia } from '../../types/sdp.js'
 import { isGroup, isPrivate, isUnspecified } from './address-policy.js'
@@ -96,9 +96,19 @@ function insideEndpoint(sdp: Sdp, media: SdpMedia, context: SessionContext): End
  * Reads a description from outside: where its streams are. `previous` holds what the far side said before, for a hold by
  * c=0.0.0.0, which keeps the ways as they are.
  */
-export function outsideSession(sdp: Sdp, previous: OutsideSession | undefined, context: SessionContext): OutsideSession {
+export function outsideSession(
+  sdp: Sdp,
+  previous: OutsideSession | undefined,
+  context: SessionContext,
+): OutsideSession {
   const streams = sdp.media.map((media, index) => farStream(sdp, media, previous?.streams[index], context))
-  return { by: 'outside', streams, mux: sdp.media.map((media) => media.rtcpMux), types: typesOf(sdp), held: isHeld(sdp) }
+  return {
+    by: 'outside',
+    streams,
+    mux: sdp.media.map((media) => media.rtcpMux),
+    types: typesOf(sdp),
+    held: isHeld(sdp),
+  }
 }
 
 function farStream(
@@ -130,7 +140,13 @@ export function findLocal(locals: readonly LocalStream[], address: string, port:
  * Appends the edits of a description: outwards, each stream of `locals` gets its outside address and ports, and inside addresses
  * in o= and c= their outside one; inwards, outside endpoints of ours become inside ones again. Only those places change.
  */
-export function rewriteSdp(sdp: Sdp, way: Way, locals: readonly LocalStream[], context: SessionContext, edits: Edit[]): void {
+export function rewriteSdp(
+  sdp: Sdp,
+  way: Way,
+  locals: readonly LocalStream[],
+  context: SessionContext,
+  edits: Edit[],
+): void {
   const { inside, outside } = context.flow.binding
   if (inside.address === outside.address) return
   const isOut = way === 'out'
@@ -150,7 +166,8 @@ export function rewriteSdp(sdp: Sdp, way: Way, locals: readonly LocalStream[], c
     if (!ports) continue
     if (ports.rtp !== media.portNumber) edits.push({ ...media.port, text: String(ports.rtp) })
     const { rtcp } = media
-    if (rtcp && ports.rtcp !== 0 && ports.rtcp !== rtcp.portNumber) edits.push({ ...rtcp.port, text: String(ports.rtcp) })
+    if (rtcp && ports.rtcp !== 0 && ports.rtcp !== rtcp.portNumber)
+      edits.push({ ...rtcp.port, text: String(ports.rtcp) })
   }
 }
 
@@ -159,7 +176,12 @@ interface PortPair {
   readonly rtcp: number
 }
 
-function outsidePorts(sdp: Sdp, media: SdpMedia, locals: readonly LocalStream[], context: SessionContext): PortPair | undefined {
+function outsidePorts(
+  sdp: Sdp,
+  media: SdpMedia,
+  locals: readonly LocalStream[],
+  context: SessionContext,
+): PortPair | undefined {
   const connection = connectionOf(sdp, media)
   if (!connection || media.portNumber === 0) return undefined
   const address = isUnspecified(connection.address) ? context.flow.binding.inside.address : connection.address

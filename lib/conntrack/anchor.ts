@@ -83,6 +83,8 @@ export function anchorConntrack(options: AnchorOptions): NewConntrack {
   }
 }
 
+/** Class 0 of every carrier: signalling, whose source the kernel's NAT function leaves alone. */
+export const SIGNALLING_CLASS = 0
 /** Class 1 of every carrier: media. Class 2 holds the holders, so that they do not use up class 1. */
 export const MEDIA_CLASS = 1
 export const HOLDER_CLASS = 2
@@ -128,22 +130,12 @@ export const inboundPinhole = (options: PinholeOptions): Expectation => pinhole(
 /** Lets the inside endpoint `from` speak first to `to`; its source is translated as the inbound pinhole's pair says. */
 export const outboundPinhole = (options: PinholeOptions): Expectation => pinhole(options, 0)
 
-/** A source that cannot occur. */
-const nobody = { 4: '127.0.0.9', 6: '100::9' } as const
-
 /**
- * The holder of an inbound pinhole with `latch`: the same destination and NAT, from a source that cannot occur. The kernel's
- * NAT function looks for the pair of an outbound flow among the expectations that still stand, and the latched one is gone with
- * its first packet; the holder stays in its place.
+ * The holder of an inbound pinhole with `latch`: the same destination and NAT, from a source that cannot occur: the anchor's own,
+ * so that the holders of two anchors never clash. The kernel's NAT function looks for the pair of an outbound flow among the
+ * expectations that still stand, and the latched one is gone with its first packet; the holder stays in its place.
  */
 export function holder(inbound: Expectation): Expectation {
-  const { family } = inbound.tuple
-  const tuple: Tuple = { ...inbound.tuple, source: { address: nobody[family], port: 0 } }
-  return {
-    ...inbound,
-    tuple,
-    mask: maskFor(tuple, { sourcePort: false }),
-    class: HOLDER_CLASS,
-    flags: { permanent: true },
-  }
+  const tuple: Tuple = { ...inbound.tuple, source: inbound.master.source }
+  return { ...inbound, tuple, mask: maskFor(tuple), class: HOLDER_CLASS, flags: { permanent: true } }
 }

@@ -196,6 +196,8 @@ export const IPS_SRC_NAT = 16
 export const IPS_DST_NAT = 32
 export const IPS_DYING = 1 << 9
 export const IPS_FIXED_TIMEOUT = 1 << 10
+/** A helper was attached by a rule or over ctnetlink, as to anchors. */
+export const IPS_HELPER = 1 << 13
 export const IPS_OFFLOAD = 1 << 14
 
 /** NF_CT_EXPECT_* */

@@ -137,9 +137,12 @@ export function encodeOperations(operations: readonly ConntrackOperation[]): Net
 
 const NS_PER_MS = 1e6
 
-/** A conntrack message's payload (nfgenmsg included) as an entry. Nothing of `payload` is kept. */
-export function decodeEntry(payload: Uint8Array): ConntrackEntry {
-  const at = decode(conntrackTable, payload, NFGENMSG_LENGTH)
+/**
+ * A conntrack as an entry, of a ctnetlink message's payload; with `start` 0, of bare attributes such as the content of NFQA_CT.
+ * Nothing of `payload` is kept.
+ */
+export function decodeEntry(payload: Uint8Array, start = NFGENMSG_LENGTH): ConntrackEntry {
+  const at = decode(conntrackTable, payload, start)
   const { timestamp, countersOriginal, countersReply, unknown } = at
   const counter = (counters: { packets?: number; bytes?: number } = {}) => ({
     packets: counters.packets ?? 0,

@@ -1,0 +1,146 @@
+import type { SipHelperOptions } from '../../types/options.js'
+import { canonicalAddress } from '../base/address.js'
+import { CthelperError } from '../base/errors.js'
+
+/** `SipHelperOptions` with every default filled in and every value checked. */
+export interface Settings {
+  readonly inside: readonly string[]
+  readonly outside: readonly string[]
+  readonly netns: string | undefined
+  readonly ports: readonly number[]
+  readonly queue: number
+  readonly media: {
+    readonly ports: readonly [number, number] | undefined
+    readonly source: 'exact' | 'latch' | 'address'
+    readonly early: 'peer' | 'none' | 'any'
+    readonly hosts: readonly string[]
+    readonly idleSec: number
+  }
+  readonly callers: 'registrar' | 'any' | readonly string[]
+  readonly masquerade: boolean
+  readonly leaseSec: number
+  readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>>
+  readonly budgets: { readonly calls: number; readonly registrations: number; readonly streams: number }
+}
+
+/** Linux IFNAMSIZ, its NUL left out. */
+const NAME_MAX = 15
+
+function fail(option: string, why: string): never {
+  throw new CthelperError('ERR_CONFIG', `option ${option}`, `option ${option}: ${why}`)
+}
+
+/** Object keys that are options; anything else is a misspelling that would silently do nothing. */
+const KNOWN: Readonly<Record<string, readonly string[]>> = {
+  '': [
+    'inside',
+    'outside',
+    'mode',
+    'netns',
+    'ports',
+    'queue',
+    'media',
+    'signalling',
+    'masquerade',
+    'leaseSec',
+    'policy',
+    'budgets',
+  ],
+  media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
+  signalling: ['callers'],
+  policy: ['notSip', 'malformed', 'failure'],
+  budgets: ['calls', 'registrations', 'streams'],
+}
+
+function checkKeys(group: string, value: object | undefined): void {
+  if (value === undefined) return
+  if (typeof value !== 'object' || value === null || Array.isArray(value)) fail(group || '(all)', 'must be an object')
+  for (const key of Object.keys(value)) {
+    if (!KNOWN[group]!.includes(key))
+      fail(group ? `${group}.${key}` : key, `unknown; there are ${KNOWN[group]!.join(', ')}`)
+  }
+}
+
+function names(option: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value) || value.length === 0) fail(option, 'name at least one interface')
+  for (const name of value) {
+    if (typeof name !== 'string' || name === '' || name.length > NAME_MAX || /[\s/]/.test(name))
+      fail(option, `${JSON.stringify(name)} is no interface name`)
+  }
+  return value
+}
+
+function integer(option: string, value: unknown, low: number, high: number): number {
+  if (!Number.isInteger(value) || (value as number) < low || (value as number) > high)
+    fail(option, `${JSON.stringify(value)} is not a whole number from ${low} to ${high}`)
+  return value as number
+}
+
+function oneOf<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
+  if (!choices.includes(value as T)) fail(option, `${JSON.stringify(value)} is none of ${choices.join(', ')}`)
+  return value as T
+}
+
+function addresses(option: string, value: unknown): readonly string[] {
+  if (!Array.isArray(value)) fail(option, 'must be a list of addresses')
+  return value.map((it) => {
+    const address = typeof it === 'string' ? canonicalAddress(it) : undefined
+    return address ?? fail(option, `${JSON.stringify(it)} is no IP address`)
+  })
+}
+
+function portRange(value: unknown): readonly [number, number] {
+  if (!Array.isArray(value) || value.length !== 2) fail('media.ports', 'must be [first, last]')
+  const first = integer('media.ports', value[0], 1024, 65535)
+  const last = integer('media.ports', value[1], 1024, 65535)
+  if (last - first < 1) fail('media.ports', `${first} to ${last} holds no pair of ports`)
+  return [first, last]
+}
+
+function sipPorts(value: unknown): readonly number[] {
+  if (!Array.isArray(value) || value.length === 0) fail('ports', 'name at least one SIP port')
+  return value.map((it) => integer('ports', it, 1, 65535))
+}
+
+/** Checks options and fills in defaults. Throws CthelperError ERR_CONFIG that names the option and what is wrong with it. */
+export function settingsOf(options: SipHelperOptions): Settings {
+  for (const group of Object.keys(KNOWN)) {
+    checkKeys(group, group === '' ? options : (options[group as keyof SipHelperOptions] as object | undefined))
+  }
+  const { media = {}, signalling = {}, policy = {}, budgets = {} } = options
+  const inside = names('inside', options.inside)
+  const outside = names('outside', options.outside)
+  const both = inside.find((name) => outside.includes(name))
+  if (both) fail('outside', `${both} is an inside interface already`)
+  oneOf('mode', options.mode ?? 'gateway', ['gateway'])
+  if (options.masquerade !== undefined && typeof options.masquerade !== 'boolean')
+    fail('masquerade', 'must be true or false')
+  const { callers = 'registrar' } = signalling
+  return {
+    inside,
+    outside,
+    netns: options.netns,
+    ports: sipPorts(options.ports ?? [5060]),
+    queue: integer('queue', options.queue ?? 5060, 0, 65534),
+    media: {
+      ports: media.ports === undefined ? undefined : portRange(media.ports),
+      source: oneOf('media.source', media.source ?? 'latch', ['exact', 'latch', 'address']),
+      early: oneOf('media.early', media.early ?? 'peer', ['peer', 'none', 'any']),
+      hosts: addresses('media.hosts', media.hosts ?? []),
+      idleSec: integer('media.idleSec', media.idleSec ?? 3600, 10, 604_800),
+    },
+    callers: callers === 'registrar' || callers === 'any' ? callers : addresses('signalling.callers', callers),
+    masquerade: options.masquerade ?? false,
+    leaseSec: integer('leaseSec', options.leaseSec ?? 120, 3, 3600),
+    policy: {
+      notSip: oneOf('policy.notSip', policy.notSip ?? 'accept', ['accept', 'drop']),
+      malformed: oneOf('policy.malformed', policy.malformed ?? 'accept', ['accept', 'drop']),
+      failure: oneOf('policy.failure', policy.failure ?? 'accept', ['accept', 'drop']),
+    },
+    budgets: {
+      calls: integer('budgets.calls', budgets.calls ?? 100_000, 1, 10_000_000),
+      registrations: integer('budgets.registrations', budgets.registrations ?? 100_000, 1, 10_000_000),
+      streams: integer('budgets.streams', budgets.streams ?? 32, 1, 4096),
+    },
+  }
+}

@@ -1,0 +1,84 @@
+import type { Expectation } from '../../types/conntrack.js'
+import type { Endpoint } from '../../types/endpoint.js'
+import type { Tuple } from '../../types/tuple.js'
+import type { Path } from '../call/index.js'
+import { holder, MEDIA_CLASS, maskFor, SIGNALLING_CLASS } from '../conntrack/index.js'
+
+const UDP = 17
+/** The kernel's own NAT function for expectations (net/netfilter/nf_nat_sip.c, `nf_nat_sip_expected`). */
+const NAT_FUNCTION = 'sip'
+const ANYBODY = { 4: '0.0.0.0', 6: '::' } as const
+
+/** RTP or RTCP of a stream, or a signalling way: what settles, and comes back, on its own. */
+export interface ComponentSpec {
+  readonly inside: Endpoint
+  readonly outside: Endpoint
+  /** Announced far end; address undefined: anybody, port 0: any. */
+  readonly far: Path['far']
+  readonly expectations: readonly Expectation[]
+  /** The way out's original tuple: a conntrack that has it already was made without us, with another translation. */
+  readonly outbound: Tuple | undefined
+}
+
+/** The expectations of a path under its anchor, component by component (docs/design.md, "The life of an anchor"). Pure. */
+export function componentsOf(path: Path, anchor: Tuple): ComponentSpec[] {
+  const components = [component(path, anchor, path.inside, path.outside, path.far)]
+  const { local, farRtcp } = path
+  if (local && farRtcp) {
+    const inside = { address: local.inside.address, port: local.insideRtcpPort }
+    const outside = { address: local.outsideAddress, port: local.outsideRtcpPort }
+    const far = { address: farRtcp.address || undefined, port: farRtcp.port }
+    components.push(component(path, anchor, inside, outside, far))
+  }
+  return components
+}
+
+function component(path: Path, anchor: Tuple, inside: Endpoint, outside: Endpoint, far: Path['far']): ComponentSpec {
+  const isTranslated = inside.address !== outside.address || inside.port !== outside.port
+  const expectations: Expectation[] = []
+  const way = inbound(path, anchor, inside, outside, far, isTranslated)
+  if (path.inbound) expectations.push(way)
+  const hasOutbound = path.outbound && far.address !== undefined && far.port !== 0
+  const isConsumed = way.flags?.permanent !== true
+  if (hasOutbound) {
+    const out = outbound(anchor, inside, { address: far.address, port: far.port }, isTranslated)
+    expectations.push(out)
+    if (isTranslated && (isConsumed || !path.inbound)) expectations.push(holder(way))
+    return { inside, outside, far, expectations, outbound: out.tuple }
+  }
+  return { inside, outside, far, expectations, outbound: undefined }
+}
+
+function inbound(
+  path: Path,
+  anchor: Tuple,
+  inside: Endpoint,
+  outside: Endpoint,
+  far: Path['far'],
+  isTranslated: boolean,
+): Expectation {
+  const { family } = anchor
+  const isExact = path.source === 'exact' && far.port !== 0
+  const source = { address: far.address ?? ANYBODY[family], port: isExact ? far.port : 0 }
+  const tuple: Tuple = { family, protocol: UDP, source, destination: outside }
+  return {
+    master: anchor,
+    tuple,
+    mask: maskFor(tuple, { sourcePort: isExact, sourceAddress: far.address !== undefined }),
+    class: path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS,
+    flags: { permanent: path.source === 'address' },
+    ...(isTranslated ? { nat: { direction: 1 as const, to: inside }, function: NAT_FUNCTION } : {}),
+  }
+}
+
+function outbound(anchor: Tuple, inside: Endpoint, far: Endpoint, isTranslated: boolean): Expectation {
+  const tuple: Tuple = { family: anchor.family, protocol: UDP, source: inside, destination: far }
+  return {
+    master: anchor,
+    tuple,
+    mask: maskFor(tuple),
+    class: MEDIA_CLASS,
+    flags: {},
+    ...(isTranslated ? { nat: { direction: 0 as const, to: far }, function: NAT_FUNCTION } : {}),
+  }
+}

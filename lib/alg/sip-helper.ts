@@ -1,0 +1,315 @@
+import { execFile } from 'node:child_process'
+import { channel } from 'node:diagnostics_channel'
+import { EventEmitter } from 'node:events'
+import { promisify } from 'node:util'
+import type { CallInfo, PinholeInfo, Refusal, RegistrationInfo } from '../../types/call.js'
+import type { HelperEvents, HelperStatus } from '../../types/helper.js'
+import type { NetlinkEvents } from '../../types/netlink.js'
+import type { Queue } from '../../types/nfqueue.js'
+import type { SipHelperOptions } from '../../types/options.js'
+import { CthelperError } from '../base/errors.js'
+import { type CallEvent, Engine } from '../call/index.js'
+import { type Conntrack, openConntrack } from '../conntrack/index.js'
+import { openQueue } from '../nfqueue/index.js'
+import { type Nftables, openNftables, SIP_TABLE, sipTable } from '../nftables/index.js'
+import { type Carrier, closeCarrier, openCarrier, tryCarrier } from './carrier.js'
+import { Counters } from './counters.js'
+import { Flows } from './flows.js'
+import { Interfaces } from './interfaces.js'
+import { KeepAlive } from './keep-alive.js'
+import { KernelEvents } from './kernel-events.js'
+import { type Settings, settingsOf } from './options.js'
+import { Pinholes } from './pinholes.js'
+import { Pipeline } from './pipeline.js'
+import { enableForwarding } from './sysctl.js'
+
+const TICK_MS = 1000
+const events = channel('cthelper:event')
+
+/** All that runs while the helper is started. */
+interface Running {
+  readonly conntrack: Conntrack
+  readonly nftables: Nftables
+  readonly carrier: Carrier
+  readonly engine: Engine
+  readonly flows: Flows
+  readonly keepAlive: KeepAlive
+  readonly pinholes: Pinholes
+  readonly pipeline: Pipeline
+  readonly queues: readonly Queue[]
+  readonly table: ReturnType<typeof sipTable>
+  readonly timer: NodeJS.Timeout
+}
+
+/**
+ * The SIP helper: rewrites the SIP that crosses this gateway and opens the kernel's way for its media. Start it on the machine
+ * that forwards (and translates); what the firewall accepts stays the firewall's to say.
+ *
+ * Needs CAP_NET_ADMIN. Throws CthelperError: ERR_CONFIG for options (in the constructor) and interfaces that do not exist;
+ * ERR_PERMISSION, ERR_IN_USE, ERR_UNSUPPORTED, ERR_ADDON, ERR_KERNEL from `start`, which then leaves nothing behind.
+ *
+ * @example
+ * const sip = new SipHelper({ inside: ['lan0'], outside: ['wan0'], media: { ports: [30000, 39999] } })
+ * sip.on('call', (call) => console.log(call.callId, call.state))
+ * await sip.start()
+ */
+export class SipHelper extends EventEmitter<HelperEvents> {
+  readonly #settings: Settings
+  readonly #counters = new Counters()
+  /** What to undo on stop, in the order it was done. */
+  #undo: (() => unknown)[] = []
+  #running: Running | undefined
+
+  constructor(options: SipHelperOptions) {
+    super()
+    this.#settings = settingsOf(options)
+  }
+
+  /** Resolves when packets are being handled. */
+  async start(): Promise<void> {
+    if (this.#undo.length > 0) throw new CthelperError('ERR_IN_USE', 'start', 'this helper is started already')
+    try {
+      await this.#start()
+    } catch (error) {
+      await this.#unwind()
+      throw error
+    }
+  }
+
+  async #start(): Promise<void> {
+    const settings = this.#settings
+    const { netns, inside, outside } = settings
+    const onError = (error: Error) => this.#onError(error)
+    const interfaces = await Interfaces.open(netns, inside, outside, onError)
+    this.#undo.push(() => interfaces.close())
+    const conntrack = await openConntrack(netns === undefined ? {} : { netns })
+    this.#undo.push(() => conntrack.close())
+    const carrier = await this.#openCarrier(conntrack)
+    const pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec: settings.leaseSec })
+    const engine = engineOf(settings, interfaces, pinholes)
+    const flows = flowsOf(engine, conntrack)
+    const keepAlive = new KeepAlive((operations) => conntrack.batch(operations))
+    const pipeline = new Pipeline({
+      engine,
+      flows,
+      pinholes,
+      keepAlive,
+      counters: this.#counters,
+      policy: settings.policy,
+      isInside: (index) => interfaces.isInside(index),
+      now: Date.now,
+      onEvent: (event) => this.#tell(event),
+      onPinholes: (kind, list) => this.#tellPinholes(kind, list),
+      onError,
+    })
+    const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
+    const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
+    this.#undo.push(() => kernelEvents.close())
+    const queues = await this.#openQueues(pipeline, onError)
+    const nftables = openNftables({ netns })
+    this.#undo.push(() => nftables.close())
+    const table = this.#tableFor(queues)
+    await this.#installTable(nftables, table)
+    if (settings.masquerade) this.#undo.push(enableForwarding(netns))
+    const timer = setInterval(() => this.#tick(), TICK_MS)
+    this.#undo.push(() => clearInterval(timer))
+    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, pipeline, queues, table, timer }
+  }
+
+  async #openCarrier(conntrack: Conntrack): Promise<Carrier> {
+    const carrier = await openCarrier(conntrack)
+    this.#undo.push(() => closeCarrier(conntrack, carrier))
+    let { failure, step } = await tryCarrier(conntrack, carrier)
+    if (failure) {
+      // The NAT function lives in a module that nothing loads by itself.
+      await loadModule('nf_nat_sip')
+      ;({ failure, step } = await tryCarrier(conntrack, carrier))
+    }
+    if (!failure) return carrier
+    const said = `${failure.errnoName}${failure.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
+    const message = `the kernel refused a test ${step}: ${said}; load nf_nat_sip (modprobe nf_nat_sip), or see cthelper check`
+    const code = failure.errnoName === 'EPERM' ? 'ERR_PERMISSION' : 'ERR_UNSUPPORTED'
+    throw new CthelperError(code, 'try expectations', message, { errno: failure.errno })
+  }
+
+  /** The queue for packets in their final form, and one for flows' first packets where the kernel does not send conntracks along. */
+  async #openQueues(pipeline: Pipeline, onError: (error: Error) => void): Promise<Queue[]> {
+    const { queue: number, netns } = this.#settings
+    const common = { ...(netns === undefined ? {} : { netns }), onError }
+    const main = await openQueue({
+      ...common,
+      number,
+      flags: ['conntrack', 'fail-open'],
+      onBatch: (packets, queue) => {
+        for (const packet of packets) pipeline.handle(packet, queue)
+      },
+    })
+    this.#undo.push(() => main.close())
+    if (!main.refusedFlags.includes('conntrack')) return [main]
+    const first = await openQueue({
+      ...common,
+      number: number + 1,
+      flags: ['fail-open'],
+      onBatch: (packets, queue) => {
+        for (const packet of packets) pipeline.handleFirst(packet, queue)
+      },
+    })
+    this.#undo.push(() => first.close())
+    return [main, first]
+  }
+
+  #tableFor(queues: readonly Queue[]): ReturnType<typeof sipTable> {
+    const { inside, outside, ports, masquerade, queue } = this.#settings
+    const first = queues[1] ? { firstPacketQueue: queues[1].number } : {}
+    return sipTable({ inside, outside, ports, masquerade, queue, ...first })
+  }
+
+  async #installTable(nftables: Nftables, table: ReturnType<typeof sipTable>): Promise<void> {
+    await nftables.install(table)
+    let isStopping = false
+    const reinstall = async () => {
+      if (isStopping || (await nftables.has(SIP_TABLE.family, SIP_TABLE.name))) return
+      await nftables.install(table)
+      this.#repaired('table', 1)
+    }
+    const check = () => void reinstall().catch((error) => this.#onError(error))
+    const subscription: NetlinkEvents = nftables.events({
+      onChange: ({ tables }) => {
+        if (tables.some((it) => it.tableRemoved && it.name === SIP_TABLE.name)) check()
+      },
+      onOverrun: check,
+      onError: (error) => this.#onError(error),
+    })
+    this.#undo.push(async () => {
+      isStopping = true
+      subscription.close()
+      await nftables.remove(SIP_TABLE.family, SIP_TABLE.name)
+    })
+  }
+
+  #tick(): void {
+    const running = this.#running
+    if (!running) return
+    const { engine, pipeline, pinholes, keepAlive } = running
+    const now = Date.now()
+    const plan = engine.expire(now)
+    const enacted = plan.close.length > 0 ? pipeline.enact(plan) : Promise.resolve(true)
+    enacted
+      .then(() => pipeline.tell(plan))
+      .then(() => pinholes.tick(now))
+      .then(() => keepAlive.tick(now))
+      .catch((error) => this.#onError(error))
+  }
+
+  /**
+   * Takes everything back: table, queues, pinholes with their live flows, leases. Calls under way lose their media; to leave
+   * calls running (an update), end the process instead: pinholes then last for the lease and flows for as long as they flow.
+   */
+  async stop(): Promise<void> {
+    const running = this.#running
+    this.#running = undefined
+    if (running) {
+      const plan = running.engine.shutdown()
+      await running.pipeline.enact(plan)
+      running.pipeline.tell(plan)
+    }
+    await this.#unwind()
+  }
+
+  /** Undoes what `start` did, last first; a step that fails does not keep the others from being done. */
+  async #unwind(): Promise<void> {
+    const steps = this.#undo.reverse()
+    this.#undo = []
+    const errors: unknown[] = []
+    for (const step of steps)
+      await Promise.resolve()
+        .then(step)
+        .catch((error) => errors.push(error))
+    if (errors.length > 0) this.#onError(errors[0] as Error)
+  }
+
+  calls(): CallInfo[] {
+    return this.#running?.engine.calls() ?? []
+  }
+
+  pinholes(): PinholeInfo[] {
+    return this.#running?.pinholes.list() ?? []
+  }
+
+  registrations(): RegistrationInfo[] {
+    return this.#running?.engine.registered() ?? []
+  }
+
+  /** Counts since construction by literal name, and the sizes of everything that grows with use. */
+  status(): HelperStatus {
+    const running = this.#running
+    const counters = this.#counters.snapshot()
+    if (!running)
+      return { isRunning: false, counters, sizes: {}, queues: [], carrier: undefined, conntrackDelivered: false }
+    const { engine, pinholes, flows, keepAlive, pipeline, queues, carrier } = running
+    const sizes = {
+      ...engine.size,
+      ...pinholes.size,
+      ...renamed(flows.size),
+      keptAlive: keepAlive.size,
+      waiting: pipeline.waiting,
+    }
+    const counted = queues.map((queue) => ({ number: queue.number, ...queue.counters() }))
+    return { isRunning: true, counters, sizes, queues: counted, carrier, conntrackDelivered: queues.length === 1 }
+  }
+
+  #tell(event: CallEvent): void {
+    if (events.hasSubscribers) events.publish(event)
+    if (event.kind === 'refused') this.emit('refused', event.refusal as Refusal)
+    else if (event.kind === 'registration' || event.kind === 'unregistration') this.emit(event.kind, event.registration)
+    else this.emit(event.kind, event.call)
+  }
+
+  #tellPinholes(kind: 'open' | 'close', list: () => PinholeInfo[]): void {
+    if (this.listenerCount('pinhole') === 0) return
+    for (const pinhole of list()) this.emit('pinhole', { kind, pinhole })
+  }
+
+  #repaired(what: 'table' | 'pinholes', count: number): void {
+    this.#counters.add(`repaired-${what}`, count)
+    this.emit('repair', { what, count })
+  }
+
+  #onError(error: Error): void {
+    this.#counters.add('errors')
+    if (this.listenerCount('error') > 0) this.emit('error', error)
+    else process.emitWarning(error)
+  }
+}
+
+function renamed({ flows, first }: Flows['size']): Record<string, number> {
+  return { signallingFlows: flows, firstPackets: first }
+}
+
+function engineOf(settings: Settings, interfaces: Interfaces, pinholes: Pinholes): Engine {
+  const { media, budgets, callers } = settings
+  return new Engine({
+    source: media.source,
+    early: media.early,
+    ports: media.ports,
+    mediaHosts: media.hosts,
+    idleMs: media.idleSec * 1000,
+    callers,
+    ...budgets,
+    isGateway: (address) => interfaces.isOwn(address),
+    isLive: (path) => pinholes.isLive(path),
+  })
+}
+
+function flowsOf(engine: Engine, conntrack: Conntrack): Flows {
+  return new Flows({
+    get: (tuple) => conntrack.get(tuple),
+    bindingOf: (inside, outside) => engine.bindingOf(inside, outside),
+    heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port),
+  })
+}
+
+/** `modprobe`; whether it helped is seen by trying again. */
+async function loadModule(name: string): Promise<void> {
+  await promisify(execFile)('modprobe', [name]).catch(() => undefined)
+}

@@ -1,0 +1,6 @@
+/** Calls and registrations: pure decisions about SIP messages. No I/O, no clock. */
+export { isPrivate } from './address-policy.js'
+export { Engine, type EngineOptions } from './engine.js'
+export { LocalStream, Path } from './media.js'
+export type { CallEvent, Plan } from './plan.js'
+export type { Callers } from './registration.js'

@@ -1,0 +1,23 @@
+/** `cthelper`: conntrack helpers in user space. The layers are at cthelper/conntrack, /nfqueue, /nftables, /sip, /sdp. */
+export type {
+  CallInfo,
+  CallState,
+  EndReason,
+  PinholeInfo,
+  Refusal,
+  RefusalReason,
+  RegistrationInfo,
+  StreamInfo,
+} from '../types/call.js'
+export type { Endpoint, Family } from '../types/endpoint.js'
+export type { CthelperErrorShape, ErrorCode } from '../types/errors.js'
+export type { HelperEvents, HelperStatus } from '../types/helper.js'
+export type {
+  BudgetOptions,
+  MediaOptions,
+  PolicyOptions,
+  SignallingOptions,
+  SipHelperOptions,
+} from '../types/options.js'
+export { SipHelper } from './alg/index.js'
+export { CthelperError } from './base/errors.js'
