@@ -69,14 +69,23 @@ function requireInteger(name: string, value: number, min: number, max: number): 
   )
 }
 
+function tooLong(length: number): CthelperError {
+  return new CthelperError(
+    'ERR_ARGUMENT',
+    'verdict',
+    `a packet of ${length} bytes: at most ${MAX_PAYLOAD} fit a verdict`,
+  )
+}
+
 const none: readonly Packet[] = []
 
-class KernelQueue implements Queue {
+/** The queue behind `openQueue`, over any socket that has been configured. */
+export class KernelQueue implements Queue {
   readonly number: number
   readonly refusedFlags: readonly QueueFlag[]
   readonly #options: QueueOptions
   readonly #socket: NetlinkSocket
-  readonly #proc: ProcQueues
+  readonly #proc: Pick<ProcQueues, 'row' | 'close'>
   readonly #writer: VerdictWriter
   /** Ids without a verdict from batches that are over. */
   readonly #held = new Set<number>()
@@ -88,7 +97,12 @@ class KernelQueue implements Queue {
   readonly #counts = { received: 0, bytes: 0, batches: 0, verdicts: 0, verdictErrors: 0, overruns: 0 }
   #dropped = { queueDropped: Number.NaN, userDropped: Number.NaN }
 
-  constructor(options: QueueOptions, socket: NetlinkSocket, proc: ProcQueues, refusedFlags: readonly QueueFlag[]) {
+  constructor(
+    options: QueueOptions,
+    socket: NetlinkSocket,
+    proc: Pick<ProcQueues, 'row' | 'close'>,
+    refusedFlags: readonly QueueFlag[],
+  ) {
     this.number = options.number
     this.refusedFlags = refusedFlags
     this.#options = options
@@ -109,10 +123,11 @@ class KernelQueue implements Queue {
   verdict(packet: QueuedPacket, kind: VerdictKind, options?: VerdictOptions): void {
     if (this.#isClosed) return
     const { origin } = this.#own(packet)
-    origin.isDecided = true
-    this.#counts.verdicts++
     const mark = options?.mark
     const payload = kind === 'drop' ? undefined : options?.payload
+    if (payload !== undefined && payload.length > MAX_PAYLOAD) throw tooLong(payload.length)
+    origin.isDecided = true
+    this.#counts.verdicts++
     const isPlain = kind === 'accept' && mark === undefined && payload === undefined
     if (isPlain && this.#held.size === 0 && this.#batch[this.#cursor] === origin) this.#writer.acceptNext(origin.id)
     else this.#writer.write(origin.id, verdictNumbers[kind], mark, payload)
