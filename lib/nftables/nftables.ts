@@ -74,7 +74,10 @@ export class Nftables {
     await this.#commit(await this.#installation(table))
   }
 
-  /** What `install` would throw, or undefined: the kernel checks the table and rolls back. Throws only when the asking fails. */
+  /**
+   * What `install` would throw, or undefined: the kernel takes the table and rolls back. Like
+   * `nft --check`, it misses what the kernel looks at only when it commits (6.18: nat statements outside nat chains). Throws only when the asking fails.
+   */
   async check(table: Table): Promise<CthelperError | undefined> {
     const messages = await this.#installation(table)
     const refusals = await rehearse(this.#transport, messages, ensureTable(table))

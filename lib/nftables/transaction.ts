@@ -11,12 +11,15 @@ import {
 import type { BatchMessage } from './message.js'
 import { generationTable, messageTypes } from './nftables.table.js'
 
-/** On BATCH_BEGIN: the NFT_MSG_NEWGEN that announces the new generation comes to the sender too. */
+/**
+ * On the first message after BATCH_BEGIN, which is the one the kernel looks at when it announces the new generation: that
+ * NFT_MSG_NEWGEN then comes to the sender too, before the last ACK.
+ */
 const NLM_F_ECHO = 0x8
 
 /** What the kernel refused: which message, and why. */
 export interface Refusal {
-  /** Undefined: the transaction as a whole (permission, or a check at its end). */
+  /** Undefined: the transaction as a whole (no permission, no nf_tables). */
   readonly index: number | undefined
   readonly errno: number
   readonly kernelMessage: string | undefined
@@ -35,19 +38,20 @@ const requestOf = ({ name, flags, payload }: BatchMessage): NetlinkRequest => ({
   payload,
 })
 
-/** Executes the messages, all or none. */
+/** Executes the messages, of which there is at least one: all or none. */
 export async function commit(
   transport: NetlinkTransport,
   messages: readonly BatchMessage[],
 ): Promise<TransactionResult> {
-  const [begin, ...rest] = transaction(NFNL_SUBSYS_NFTABLES, messages.map(requestOf))
-  const replies = await transport.batch([{ ...begin!, flags: NLM_F_ECHO }, ...rest])
+  const [first, ...rest] = messages.map(requestOf)
+  const echoing = { ...first!, flags: first!.flags | NLM_F_ECHO }
+  const replies = await transport.batch(transaction(NFNL_SUBSYS_NFTABLES, [echoing, ...rest]))
   const refusals = refusalsOf(replies.slice(0, -1))
-  return { refusals, generation: refusals.length === 0 ? generationOf(replies[0]!) : undefined }
+  return { refusals, generation: refusals.length === 0 ? generationOf(replies[1]!) : undefined }
 }
 
 /**
- * Asks what would be refused, and changes nothing: without BATCH_END the kernel checks and rolls back (as for `nft --check`).
+ * Asks what would be refused, and changes nothing: without BATCH_END the kernel rolls back (as for `nft --check`).
  * `last` stands where BATCH_END would and must be a message that cannot fail after the others.
  */
 export async function rehearse(
