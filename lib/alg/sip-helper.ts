@@ -2,7 +2,7 @@ import { execFile } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import { promisify } from 'node:util'
-import type { CallInfo, PinholeInfo, Refusal, RegistrationInfo } from '../../types/call.js'
+import type { CallInfo, PinholeInfo, RegistrationInfo } from '../../types/call.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
 import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Queue } from '../../types/nfqueue.js'
@@ -260,8 +260,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
 
   #tell(event: CallEvent): void {
     if (events.hasSubscribers) events.publish(event)
-    if (event.kind === 'refused') this.emit('refused', event.refusal as Refusal)
-    else if (event.kind === 'registration' || event.kind === 'unregistration') this.emit(event.kind, event.registration)
+    if (event.kind === 'refused') this.emit('refused', event.refusal)
+    else if ('registration' in event) this.emit(event.kind, event.registration)
     else this.emit(event.kind, event.call)
   }
 

@@ -51,7 +51,10 @@ export class Bindings {
 
 function put(map: Map<string, PortMap>, end: Endpoint, binding: Binding): void {
   let ports = map.get(end.address)
-  if (!ports) map.set(end.address, (ports = new Map()))
+  if (!ports) {
+    ports = new Map()
+    map.set(end.address, ports)
+  }
   const held = ports.get(end.port)
   if (held?.binding === binding) held.holders++
   else ports.set(end.port, { binding, holders: 1 })

@@ -29,7 +29,10 @@ export function onRequest(
   }
   if (method === 'PRACK' && session) {
     const waiting = call.transactions.find((it) => it.by === side && it.delayed?.tag === tag)
-    if (waiting) return answerDelayed(call, waiting, session)
+    if (waiting) {
+      answerDelayed(call, waiting, session)
+      return
+    }
   }
   const transaction = call.begin(side, cseq, method, tag, now)
   if (session) transaction.offer ??= session

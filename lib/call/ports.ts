@@ -40,7 +40,10 @@ export class Ports {
    */
   lease(address: string, preferred: number, count: number, holder: object, refused?: ReadonlySet<number>): number {
     let taken = this.#byAddress.get(address)
-    if (!taken) this.#byAddress.set(address, (taken = new Map()))
+    if (!taken) {
+      taken = new Map()
+      this.#byAddress.set(address, taken)
+    }
     const [low, high] = this.#range ?? [LOWEST, 65535]
     const isFit = preferred >= low && preferred + count - 1 <= high && !refused?.has(preferred)
     const port = isFit && isFree(taken, preferred, count) ? preferred : this.#next(taken, count, refused)
