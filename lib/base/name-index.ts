@@ -3,20 +3,24 @@
  * length, first and last letter, and the few that share a drawer are compared.
  */
 export class NameIndex {
-  readonly #names: readonly Uint8Array[]
+  /** All names behind one another: one array to look into instead of one a name. */
+  readonly #letters: Uint8Array
+  /** Row to the position of its name; one more than there are names. */
+  readonly #starts: Uint32Array
   /** Drawer to first row, plus one. */
   readonly #heads = new Uint16Array(1 << 15)
   /** Row to the next row of its drawer, plus one. */
   readonly #next: Uint16Array
-  readonly #longest: number
 
   /** `names` are lower case, not empty; a name's position is its row. */
   constructor(names: readonly string[]) {
-    this.#names = names.map((name) => Uint8Array.from(name, (character) => character.charCodeAt(0)))
+    this.#letters = Uint8Array.from(names.join(''), (character) => character.charCodeAt(0))
+    this.#starts = new Uint32Array(names.length + 1)
     this.#next = new Uint16Array(names.length)
-    this.#longest = Math.max(...names.map((name) => name.length))
-    for (const [row, name] of this.#names.entries()) {
-      const drawer = drawerOf(name, 0, name.length)
+    for (const [row, name] of names.entries()) {
+      const start = this.#starts[row]!
+      this.#starts[row + 1] = start + name.length
+      const drawer = drawerOf(this.#letters, start, start + name.length)
       this.#next[row] = this.#heads[drawer]!
       this.#heads[drawer] = row + 1
     }
@@ -24,27 +28,30 @@ export class NameIndex {
 
   /** The row of the name that bytes[start, end) spell, or -1. */
   find(bytes: Uint8Array, start: number, end: number): number {
-    if (end <= start || end - start > this.#longest) return -1
+    if (end <= start) return -1
     let entry = this.#heads[drawerOf(bytes, start, end)]!
     while (entry !== 0) {
-      if (spells(bytes, start, end, this.#names[entry - 1]!)) return entry - 1
+      if (this.#spells(entry - 1, bytes, start, end)) return entry - 1
       entry = this.#next[entry - 1]!
     }
     return -1
+  }
+
+  #spells(row: number, bytes: Uint8Array, start: number, end: number): boolean {
+    const letters = this.#letters
+    const first = this.#starts[row]!
+    if (this.#starts[row + 1]! - first !== end - start) return false
+    const shift = first - start
+    for (let i = start; i < end; i++) {
+      const byte = bytes[i]!
+      const expected = letters[i + shift]!
+      // 0x20 is the case bit of letters only: "-" is 0x2d, and 0x0d must not pass for it.
+      if (byte !== expected && ((byte | 0x20) !== expected || expected < 97)) return false
+    }
+    return true
   }
 }
 
 function drawerOf(bytes: Uint8Array, start: number, end: number): number {
   return (((end - start) & 31) << 10) | ((bytes[start]! & 31) << 5) | (bytes[end - 1]! & 31)
-}
-
-function spells(bytes: Uint8Array, start: number, end: number, lower: Uint8Array): boolean {
-  if (end - start !== lower.length) return false
-  for (let i = 0; i < lower.length; i++) {
-    const byte = bytes[start + i]!
-    const expected = lower[i]!
-    // 0x20 is the case bit of letters only: "-" is 0x2d, and 0x0d must not pass for it.
-    if (byte !== expected && ((byte | 0x20) !== expected || expected < 97)) return false
-  }
-  return true
 }

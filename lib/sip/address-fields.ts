@@ -25,7 +25,7 @@ const counts = new Int32Array(headerTable.length)
 export interface AddressSource {
   readonly bytes: Uint8Array
   readonly requestUri: Range | undefined
-  readonly lines: Int32Array
+  readonly lines: { readonly slab: Int32Array; readonly start: number; readonly end: number }
 }
 
 /**
@@ -37,12 +37,13 @@ export function scanAddressFields(source: AddressSource): { fields: AddressField
   const sink: AddressSink = { bytes, fields: [], problems: [], header: 'request-uri', index: 0 }
   if (requestUri && !scanUri(sink, requestUri.start, requestUri.end)) reject(sink, 0, requestUri.start, requestUri.end)
   counts.fill(0)
-  for (let i = 0; i < lines.length; i += STRIDE) {
-    const row = lines[i]!
+  const { slab } = lines
+  for (let i = lines.start; i < lines.end; i += STRIDE) {
+    const row = slab[i]!
     const reader = readers[row]
     if (reader === undefined) continue
-    const start = lines[i + 3]!
-    const end = lines[i + 4]!
+    const start = slab[i + 3]!
+    const end = slab[i + 4]!
     const known = sink.fields.length
     sink.header = headerTable[row]!.name
     sink.index = counts[row]!

@@ -11,15 +11,15 @@ import { isParameter, nextParameter, parameter } from './parameter.js'
  */
 export function contactValues(message: SipMessage): ContactValue[] {
   const { bytes } = message
-  const lines = linesOf(message)
+  const { slab, start, end } = linesOf(message)
   const values: ContactValue[] = []
   let known: AddressField[] | undefined
-  for (let i = 0; i < lines.length; i += STRIDE) {
-    if (lines[i] !== CONTACT) continue
+  for (let i = start; i < end; i += STRIDE) {
+    if (slab[i] !== CONTACT) continue
     known ??= addressFields(message)
       .filter(({ header, part }) => header === 'contact' && part === 'uri')
       .reverse()
-    readLine(bytes, lines[i + 3]!, lines[i + 4]!, known, values)
+    readLine(bytes, slab[i + 3]!, slab[i + 4]!, known, values)
   }
   return values
 }

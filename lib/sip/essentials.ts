@@ -18,20 +18,13 @@ export const essentials = {
   contentLength: -1,
 }
 
-const missing: readonly (readonly [row: number, reason: MalformedSip])[] = [
-  [CALL_ID, 'call-id-missing'],
-  [CSEQ, 'cseq-missing'],
-  [FROM, 'from-missing'],
-  [TO, 'to-missing'],
-  [VIA, 'via-missing'],
-]
-
 /**
  * Reads into `essentials` what every message needs (RFC 3261 8.1.1). `lines` and `firsts` are the scanner's: `firsts[row] - 1` is
  * the offset in `lines` of that header's first line. `startLine` is the message's own.
  */
 export function readEssentials(bytes: Uint8Array, lines: Int32Array, firsts: Int32Array): 'found' | MalformedSip {
-  for (const [row, reason] of missing) if (firsts[row] === 0) return reason
+  const absent = missing(firsts)
+  if (absent !== 'found') return absent
   const callId = firsts[CALL_ID]!
   essentials.callId = text(bytes, lines[callId + 2]!, lines[callId + 3]!)
   if (essentials.callId === '') return 'call-id-missing'
@@ -52,6 +45,14 @@ export function readEssentials(bytes: Uint8Array, lines: Int32Array, firsts: Int
   return readContentLength(bytes, lines, firsts[CONTENT_LENGTH]!)
 }
 
+function missing(firsts: Int32Array): 'found' | MalformedSip {
+  if (firsts[CALL_ID] === 0) return 'call-id-missing'
+  if (firsts[CSEQ] === 0) return 'cseq-missing'
+  if (firsts[FROM] === 0) return 'from-missing'
+  if (firsts[TO] === 0) return 'to-missing'
+  return firsts[VIA] === 0 ? 'via-missing' : 'found'
+}
+
 function readContentLength(bytes: Uint8Array, lines: Int32Array, at: number): 'found' | MalformedSip {
   essentials.contentLength = at === 0 ? -1 : decimal(bytes, lines[at + 2]!, lines[at + 3]!)
   return at !== 0 && essentials.contentLength < 0 ? 'content-length-invalid' : 'found'
@@ -68,8 +69,13 @@ function readCseq(bytes: Uint8Array, start: number, end: number): 'found' | Malf
   for (let i = at; i < end; i++) if (!isToken(bytes[i]!)) return 'cseq-invalid'
   essentials.method = methodText(bytes, at, end)
   const { isRequest, methodStart, methodEnd } = startLine
-  if (!isRequest) return 'found'
-  return essentials.method === methodText(bytes, methodStart, methodEnd) ? 'found' : 'cseq-method-mismatch'
+  return !isRequest || isSame(bytes, at, end, methodStart, methodEnd) ? 'found' : 'cseq-method-mismatch'
+}
+
+function isSame(bytes: Uint8Array, start: number, end: number, otherStart: number, otherEnd: number): boolean {
+  if (end - start !== otherEnd - otherStart) return false
+  for (let i = start, j = otherStart; i < end; i++, j++) if (bytes[i] !== bytes[j]) return false
+  return true
 }
 
 /** The tag that `readTag` found. */

@@ -2,7 +2,9 @@ import type { Range } from '../../types/range.js'
 import type { AddressField, AddressProblem, HeaderField, HeaderName, SipMessage } from '../../types/sip.js'
 import { equalsIgnoreCase, text } from '../base/ascii.js'
 import { scanAddressFields } from './address-fields.js'
+import { essentials } from './essentials.js'
 import { headerTable, rowOf, STRIDE } from './header.table.js'
+import { startLine } from './start-line.js'
 
 /**
  * A scanned message. Header lines stay numbers until somebody asks for them as objects: the packet path asks for three or four of
@@ -23,26 +25,34 @@ export class ScannedMessage implements SipMessage {
   readonly toTag: string
   readonly branch: string
   readonly expiresSec: number | undefined
-  readonly lines: Int32Array
+  readonly lines: HeaderLines
   #headers: HeaderField[] | undefined
   #addresses: { fields: AddressField[]; problems: AddressProblem[] } | undefined
 
-  constructor(bytes: Uint8Array, lines: Int32Array, parts: MessageParts) {
+  /** Takes what `startLine` and `essentials` hold. */
+  constructor(
+    bytes: Uint8Array,
+    lines: HeaderLines,
+    start: number,
+    end: number,
+    bodyStart: number,
+    contentLength: Range | undefined,
+  ) {
     this.bytes = bytes
     this.lines = lines
-    this.range = { start: parts.start, end: parts.end }
-    this.kind = parts.isRequest ? 'request' : 'response'
-    this.method = parts.method
-    this.statusCode = parts.statusCode
-    this.requestUri = parts.isRequest ? { start: parts.uriStart, end: parts.uriEnd } : undefined
-    this.body = { start: parts.bodyStart, end: parts.end }
-    this.contentLength = parts.contentLength
-    this.callId = parts.callId
-    this.cseq = parts.cseq
-    this.fromTag = parts.fromTag
-    this.toTag = parts.toTag
-    this.branch = parts.branch
-    this.expiresSec = parts.expiresSec
+    this.range = { start, end }
+    this.kind = startLine.isRequest ? 'request' : 'response'
+    this.method = essentials.method
+    this.statusCode = startLine.statusCode
+    this.requestUri = startLine.isRequest ? { start: startLine.uriStart, end: startLine.uriEnd } : undefined
+    this.body = { start: bodyStart, end }
+    this.contentLength = contentLength
+    this.callId = essentials.callId
+    this.cseq = essentials.cseq
+    this.fromTag = essentials.fromTag
+    this.toTag = essentials.toTag
+    this.branch = essentials.branch
+    this.expiresSec = essentials.expiresSec
     this.#headers = undefined
     this.#addresses = undefined
   }
@@ -63,57 +73,46 @@ export class ScannedMessage implements SipMessage {
   }
 
   get(header: HeaderName): string | undefined {
-    const { bytes, lines } = this
-    const name = header.toLowerCase()
-    const row = rowOf(name)
-    for (let i = 0; i < lines.length; i += STRIDE) {
-      if (lines[i] !== row) continue
-      if (row === 0 && !equalsIgnoreCase(bytes, lines[i + 1]!, lines[i + 2]!, name)) continue
-      return text(bytes, lines[i + 3]!, lines[i + 4]!).replace(/[ \t]*\r?\n[ \t]+/g, ' ')
+    const { bytes } = this
+    const { slab, start, end } = this.lines
+    const row = rowOf(header) || rowOf(header.toLowerCase())
+    for (let i = start; i < end; i += STRIDE) {
+      if (slab[i] !== row) continue
+      if (row === 0 && !equalsIgnoreCase(bytes, slab[i + 1]!, slab[i + 2]!, header.toLowerCase())) continue
+      const value = text(bytes, slab[i + 3]!, slab[i + 4]!)
+      return value.includes('\n') ? value.replace(/[ \t]*\r?\n[ \t]+/g, ' ') : value
     }
     return undefined
   }
 }
 
-/** What the scanner hands to a new message. */
-export interface MessageParts {
-  start: number
-  end: number
-  bodyStart: number
-  isRequest: boolean
-  method: string
-  statusCode: number
-  uriStart: number
-  uriEnd: number
-  contentLength: Range | undefined
-  callId: string
-  cseq: number
-  fromTag: string
-  toTag: string
-  branch: string
-  expiresSec: number | undefined
+/** A message's header lines, `STRIDE` numbers each, in slab[start, end). */
+export interface HeaderLines {
+  readonly slab: Int32Array
+  readonly start: number
+  readonly end: number
 }
 
-function headerFields(lines: Int32Array): HeaderField[] {
+function headerFields({ slab, start, end }: HeaderLines): HeaderField[] {
   const fields: HeaderField[] = []
-  for (let i = 0; i < lines.length; i += STRIDE) {
+  for (let i = start; i < end; i += STRIDE) {
     fields.push({
-      header: headerTable[lines[i]!]!.name,
-      name: { start: lines[i + 1]!, end: lines[i + 2]! },
-      value: { start: lines[i + 3]!, end: lines[i + 4]! },
+      header: headerTable[slab[i]!]!.name,
+      name: { start: slab[i + 1]!, end: slab[i + 2]! },
+      value: { start: slab[i + 3]!, end: slab[i + 4]! },
     })
   }
   return fields
 }
 
 /** The lines of any message, also of one that a test or a caller made by hand. */
-export function linesOf(message: SipMessage): Int32Array {
+export function linesOf(message: SipMessage): HeaderLines {
   if (message instanceof ScannedMessage) return message.lines
-  const lines = new Int32Array(message.headers.length * STRIDE)
+  const slab = new Int32Array(message.headers.length * STRIDE)
   for (const [i, { header, name, value }] of message.headers.entries()) {
-    lines.set([rowOf(header), name.start, name.end, value.start, value.end], i * STRIDE)
+    slab.set([rowOf(header), name.start, name.end, value.start, value.end], i * STRIDE)
   }
-  return lines
+  return { slab, start: 0, end: slab.length }
 }
 
 /**

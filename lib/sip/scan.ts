@@ -1,9 +1,9 @@
-import type { Range } from '../../types/range.js'
 import type { MalformedSip, NotSip, Scan, SipLimits, SipMessage } from '../../types/sip.js'
 import { COLON, CR, isToken, LF, SP, skipSpace, skipSpaceBack, TAB } from '../base/ascii.js'
 import { essentials, readEssentials } from './essentials.js'
 import { CONTENT_LENGTH, headerRow, headerTable, STRIDE } from './header.table.js'
-import { ScannedMessage } from './message.js'
+import { keep, makeRoom, room } from './line-pool.js'
+import { type HeaderLines, ScannedMessage } from './message.js'
 import { notSip } from './not-sip.js'
 import { scanStartLine, startLine } from './start-line.js'
 
@@ -13,9 +13,9 @@ const DEFAULT_BYTES = 65535
 
 const isOnce = Uint8Array.from(headerTable, ({ repeated }) => (repeated ? 0 : 1))
 
-/** Lines of the message being scanned, and where each row of the header table stood first (offset plus one). */
-let scratch = new Int32Array(DEFAULT_HEADERS * STRIDE)
-let lineNumbers = 0
+/** Where the next line of the message being scanned goes in `room.slab`. */
+let next = 0
+/** Where each row of the header table stood first, position in the slab plus one. */
 const firsts = new Int32Array(headerTable.length)
 /** First byte after the empty line. */
 let bodyStart = 0
@@ -43,7 +43,7 @@ export function scanMessage(bytes: Uint8Array, start: number, end: number, limit
   if (line !== 'found') return malformed(line as MalformedSip)
   const headers = scanHeaders(bytes, startLine.next, end, Math.min(limits?.maxHeaders ?? DEFAULT_HEADERS, MAX_HEADERS))
   if (headers !== 'found') return malformed(headers)
-  const reason = readEssentials(bytes, scratch, firsts)
+  const reason = readEssentials(bytes, room.slab, firsts)
   if (reason !== 'found') return malformed(reason)
   return frame(bytes, start, end, maxBytes)
 }
@@ -53,35 +53,21 @@ function frame(bytes: Uint8Array, start: number, end: number, maxBytes: number):
   const length = essentials.contentLength
   if (length > maxBytes) return malformed('content-length-too-large')
   if (length > end - bodyStart) return malformed('content-length-mismatch')
+  const { slab, start: first } = room
   const at = firsts[CONTENT_LENGTH]!
-  const contentLength: Range | undefined = at === 0 ? undefined : { start: scratch[at + 2]!, end: scratch[at + 3]! }
-  const { isRequest, statusCode, uriStart, uriEnd } = startLine
-  const { method, callId, cseq, fromTag, toTag, branch, expiresSec } = essentials
-  const value = new ScannedMessage(bytes, scratch.slice(0, lineNumbers), {
-    start,
-    end: length < 0 ? end : bodyStart + length,
-    bodyStart,
-    isRequest,
-    method,
-    statusCode,
-    uriStart,
-    uriEnd,
-    contentLength,
-    callId,
-    cseq,
-    fromTag,
-    toTag,
-    branch,
-    expiresSec,
-  })
+  const contentLength = at === 0 ? undefined : { start: slab[at + 2]!, end: slab[at + 3]! }
+  const lines: HeaderLines = { slab, start: first, end: next }
+  keep(next)
+  const value = new ScannedMessage(bytes, lines, start, length < 0 ? end : bodyStart + length, bodyStart, contentLength)
   return { state: 'found', value }
 }
 
-/** Reads the header lines at `at` into `scratch`, up to and including the empty line. */
+/** Reads the header lines at `at` into `room`, up to and including the empty line. */
 function scanHeaders(bytes: Uint8Array, at: number, end: number, maxHeaders: number): 'found' | MalformedSip {
-  lineNumbers = 0
+  makeRoom(maxHeaders)
+  next = room.start
   firsts.fill(0)
-  if (scratch.length < maxHeaders * STRIDE) scratch = new Int32Array(maxHeaders * STRIDE)
+  const full = next + maxHeaders * STRIDE
   for (;;) {
     if (at >= end) return 'headers-unterminated'
     const first = bytes[at]!
@@ -89,18 +75,27 @@ function scanHeaders(bytes: Uint8Array, at: number, end: number, maxHeaders: num
       bodyStart = at + (first === LF ? 1 : 2)
       return 'found'
     }
-    if (lineNumbers >= maxHeaders * STRIDE) return 'headers-too-many'
+    if (next >= full) return 'headers-too-many'
     const nameStart = at
-    while (at < end && isToken(bytes[at]!)) at++
+    while (at < end && bytes[at]! > SP && bytes[at] !== COLON) at++
     const nameEnd = at
     while (at < end && (bytes[at] === SP || bytes[at] === TAB)) at++
     if (at >= end) return 'headers-unterminated'
-    if (nameEnd === nameStart || bytes[at] !== COLON) return 'header-line'
+    const row = headerRow(bytes, nameStart, nameEnd)
+    if (bytes[at] !== COLON || (row === 0 && !isName(bytes, nameStart, nameEnd))) return 'header-line'
+    if (firsts[row] === 0) firsts[row] = next + 1
+    else if (isOnce[row] === 1) return 'header-repeated'
     const valueStart = at + 1
     at = lineEnd(bytes, valueStart, end)
     if (at < 0) return at === LONE_CR ? 'header-line' : 'headers-unterminated'
-    if (!addLine(bytes, nameStart, nameEnd, valueStart, at)) return 'header-repeated'
+    addLine(bytes, row, nameStart, nameEnd, valueStart, at)
   }
+}
+
+/** A token, not empty (RFC 3261 25.1 header-name); names in the table are. */
+function isName(bytes: Uint8Array, start: number, end: number): boolean {
+  for (let i = start; i < end; i++) if (!isToken(bytes[i]!)) return false
+  return end > start
 }
 
 const UNTERMINATED = -1
@@ -122,19 +117,15 @@ function lineEnd(bytes: Uint8Array, at: number, end: number): number {
   return UNTERMINATED
 }
 
-/** False when the header may stand only once and stands again. */
-function addLine(bytes: Uint8Array, nameStart: number, nameEnd: number, start: number, end: number): boolean {
-  const row = headerRow(bytes, nameStart, nameEnd)
-  if (firsts[row] === 0) firsts[row] = lineNumbers + 1
-  else if (isOnce[row] === 1) return false
+function addLine(bytes: Uint8Array, row: number, nameStart: number, nameEnd: number, start: number, end: number): void {
+  const { slab } = room
   const first = skipSpace(bytes, start, end)
   // An empty value is an empty range behind the colon, not one in the next line.
   const valueStart = first === end ? start : first
-  scratch[lineNumbers] = row
-  scratch[lineNumbers + 1] = nameStart
-  scratch[lineNumbers + 2] = nameEnd
-  scratch[lineNumbers + 3] = valueStart
-  scratch[lineNumbers + 4] = skipSpaceBack(bytes, valueStart, end)
-  lineNumbers += STRIDE
-  return true
+  slab[next] = row
+  slab[next + 1] = nameStart
+  slab[next + 2] = nameEnd
+  slab[next + 3] = valueStart
+  slab[next + 4] = skipSpaceBack(bytes, valueStart, end)
+  next += STRIDE
 }
