@@ -89,10 +89,21 @@ export class Writer {
 
   /** Writes one attribute around what `body` writes. */
   attribute(type: number, body: () => void): void {
-    const at = this.length
-    this.u16(0)
-    this.u16(type)
+    const at = this.begin(type)
     body()
+    this.end(at)
+  }
+
+  /** Begins an attribute; `end` takes what this returns. Without a closure: encoding is on the way of every call. */
+  begin(type: number): number {
+    const at = this.reserve(4)
+    this.#buffer[at + 2] = type
+    this.#buffer[at + 3] = type >>> 8
+    return at
+  }
+
+  /** Ends the attribute begun at `at`: its length, and padding to four bytes. */
+  end(at: number): void {
     const length = this.length - at
     this.#buffer[at] = length
     this.#buffer[at + 1] = length >>> 8
@@ -212,19 +223,28 @@ export function encode<T extends Table>(table: T, value: TypeOf<T>, writer: Writ
   for (const name in table) {
     const field = table[name]!
     const content = (value as Record<string, unknown>)[name]
-    if (content !== undefined) writer.attribute(field.type, () => field.write(writer, content))
+    if (content === undefined) continue
+    const at = writer.begin(field.type)
+    field.write(writer, content)
+    writer.end(at)
   }
-  for (const { type, bytes } of value.unknown ?? []) writer.attribute(type, () => writer.raw(bytes))
+  if (!value.unknown) return
+  for (const { type, bytes } of value.unknown) writer.attribute(type, () => writer.raw(bytes))
 }
 
-const rowsByType = new WeakMap<Table, Map<number, [string, Field<unknown>]>>()
+type Rows = readonly (readonly [string, Field<unknown>] | undefined)[]
 
-function rowsOf(table: Table): Map<number, [string, Field<unknown>]> {
-  let rows = rowsByType.get(table)
+const rowsByTable = new WeakMap<Table, Rows>()
+
+/** A table's rows, at their attribute's number. */
+function rowsOf(table: Table): Rows {
+  let rows = rowsByTable.get(table)
   if (!rows) {
-    rows = new Map()
-    for (const [name, row] of Object.entries(table)) rows.set(row.type & NLA_TYPE_MASK, [name, row])
-    rowsByType.set(table, rows)
+    const byType: [string, Field<unknown>][] = []
+    for (const [name, row] of Object.entries(table)) byType[row.type & NLA_TYPE_MASK] = [name, row]
+    // Without holes, which would make every lookup slow.
+    rows = Array.from(byType)
+    rowsByTable.set(table, rows)
   }
   return rows
 }
@@ -233,12 +253,21 @@ function rowsOf(table: Table): Map<number, [string, Field<unknown>]> {
 export function decode<T extends Table>(table: T, bytes: Uint8Array, start = 0, end = bytes.length): TypeOf<T> {
   const rows = rowsOf(table)
   const value: Record<string, unknown> = {}
-  const unknown: UnknownAttribute[] = []
-  for (const at of attributes(bytes, start, end)) {
-    const row = rows.get(at.type)
-    if (row) value[row[0]] = row[1].read(bytes, at.start, at.end)
-    else unknown.push({ type: at.type, bytes: Uint8Array.from(bytes.subarray(at.start, at.end)) })
+  // The loop of `attributes`, without an object an attribute: decoding is on the way of every event.
+  for (let at = start; at + 4 <= end; ) {
+    const length = bytes[at]! | (bytes[at + 1]! << 8)
+    if (length < 4 || at + length > end) break
+    const type = (bytes[at + 2]! | (bytes[at + 3]! << 8)) & NLA_TYPE_MASK
+    const row = type < rows.length ? rows[type] : undefined
+    if (row) value[row[0]] = row[1].read(bytes, at + 4, at + length)
+    else keepUnknown(value, type, bytes.subarray(at + 4, at + length))
+    at += (length + 3) & ~3
   }
-  if (unknown.length > 0) value.unknown = unknown
   return value as TypeOf<T>
+}
+
+function keepUnknown(value: { unknown?: unknown }, type: number, bytes: Uint8Array): void {
+  value.unknown ??= []
+  const unknown = value.unknown as UnknownAttribute[]
+  unknown.push({ type, bytes: Uint8Array.from(bytes) })
 }
