@@ -1,0 +1,85 @@
+import t from 'tap'
+import { sipTable } from '../../lib/nftables/index.js'
+import { encodeTable } from '../../lib/nftables/table.js'
+import type { Expression, Table } from '../../types/nftables.js'
+
+const required = { inside: ['lan0'], outside: ['wan0'], queue: 7 }
+const kinds = (table: Table) => table.chains.flatMap(({ rules }) => rules.flatMap(({ expressions }) => expressions))
+const ofKind = <K extends Expression['kind']>(table: Table, kind: K) =>
+  kinds(table).filter((expression): expression is Extract<Expression, { kind: K }> => expression.kind === kind)
+const names = (table: Table) => table.chains.map(({ name }) => name)
+
+t.test('the least', async (t) => {
+  const table = sipTable(required)
+  t.match(table, { family: 'inet', name: 'cthelper' })
+  t.same(names(table), ['postrouting', 'sip'])
+  t.match(table.chains[0], { type: 'filter', hook: 'postrouting', priority: 150, policy: 'accept' })
+  t.same(
+    table.sets?.map(({ name, elements }) => [name, elements]),
+    [
+      ['sip_ports', [5060]],
+      ['inside', ['lan0']],
+      ['outside', ['wan0']],
+    ],
+  )
+  const queue = { kind: 'queue', number: 7, total: 1, bypass: true }
+  t.same(ofKind(table, 'queue'), [queue, queue])
+})
+
+t.test('both ways between inside and outside, and no other', async (t) => {
+  const rules = sipTable(required).chains[1]!.rules
+  const ways = rules.map(({ expressions }) => expressions.slice(0, 2))
+  t.same(ways, [
+    [
+      { kind: 'iifname-set', set: 'inside' },
+      { kind: 'oifname-set', set: 'outside' },
+    ],
+    [
+      { kind: 'iifname-set', set: 'outside' },
+      { kind: 'oifname-set', set: 'inside' },
+    ],
+  ])
+})
+
+t.test('all of it', async (t) => {
+  const table = sipTable({ ...required, ports: [5060, 5080], queueCount: 4, firstPacketQueue: 11, masquerade: true })
+  t.same(names(table), ['postrouting', 'sip', 'forward', 'first', 'masquerade'])
+  t.same(table.sets?.[0]?.elements, [5060, 5080])
+  t.same(
+    ofKind(table, 'queue').map(({ number, total }) => [number, total]),
+    [
+      [7, 4],
+      [7, 4],
+      [11, 1],
+      [11, 1],
+    ],
+  )
+  const forward = table.chains[2]!
+  t.match(forward, { hook: 'forward', type: 'filter' })
+  t.ok(forward.priority! > 10, 'after firewalld, the latest of the usual filters')
+  for (const { expressions } of forward.rules) {
+    t.same(expressions[0], { kind: 'ct-status', any: ['confirmed'], negate: true })
+  }
+  t.match(table.chains[4], { type: 'nat', hook: 'postrouting', priority: 100 })
+  t.equal(ofKind(table, 'masquerade').length, 2)
+})
+
+t.test('nothing of it filters', async (t) => {
+  const table = sipTable({ ...required, firstPacketQueue: 11, masquerade: true })
+  t.same(ofKind(table, 'verdict'), [])
+  t.ok(table.chains.every(({ policy = 'accept' }) => policy === 'accept'))
+  t.ok(ofKind(table, 'queue').every(({ bypass }) => bypass))
+})
+
+t.test('what cannot be is refused when it is encoded', async (t) => {
+  const encode = (options: Partial<Parameters<typeof sipTable>[0]>) => () =>
+    encodeTable(sipTable({ ...required, ...options }), 'native')
+  const refused = { code: 'ERR_ARGUMENT' }
+  t.doesNotThrow(encode({}))
+  t.throws(encode({ inside: ['with space'] }), refused)
+  t.throws(encode({ outside: ['sixteencharacter'] }), refused)
+  t.throws(encode({ ports: [0x10000] }), refused)
+  t.throws(encode({ queue: -1 }), refused)
+  t.throws(encode({ queue: 65535, queueCount: 2 }), refused)
+  t.throws(encode({ firstPacketQueue: 1.5 }), refused)
+})
