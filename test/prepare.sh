@@ -14,7 +14,7 @@ node -e 'const [major, minor] = process.versions.node.split("."); process.exit(m
 # command:package
 wanted='ip:iproute2 nft:nftables iptables:iptables conntrack:conntrack sipp:sip-tester tcpdump:tcpdump gcc:build-essential make:build-essential python3:python3 setpriv:util-linux'
 if [ "${1:-}" = --stock-kernel ]; then
-  wanted="$wanted qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio xz:xz-utils zstd:zstd ldd:libc-bin strip:binutils"
+  wanted="$wanted qemu-system-x86_64:qemu-system-x86 busybox:busybox-static cpio:cpio xz:xz-utils zstd:zstd modprobe:kmod strip:binutils"
 fi
 
 missing=

@@ -1,0 +1,55 @@
+#!/bin/bash
+# Kernel tests under a stock Debian kernel, in qemu: test/stock-kernel/run.sh [KERNEL] [TEST...]
+#   KERNEL  a package (linux-image-6.1.0-54-cloud-amd64), or a version to find the newest cloud package of: 6.12 (default), 6.1
+#   TEST    names of test/kernel/NAME.test.ts; default all
+# Environment: ACCEL (qemu -accel, default tcg: kvm may be there and not work), FILE_TIMEOUT (seconds a test file, default 240),
+# CTHELPER_TIME_SCALE (default 1 with kvm, 10 with tcg), GUEST_TIMEOUT (seconds in all, default 900).
+# Prints the guest's TAP; last line: N passed, N failed, N skipped.
+set -uo pipefail
+here=$(cd "$(dirname "$0")" && pwd)
+cd "$here/../.."
+. test/tally.sh
+. "$here/layers.sh"
+
+give_up() {
+  echo "stock-kernel: $*" >&2
+  failed=1
+  finish
+}
+
+kernel=6.12
+case "${1:-}" in
+  6.* | linux-image-*) kernel=$1 && shift ;;
+esac
+bash test/prepare.sh --stock-kernel || give_up 'prepare failed'
+PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
+package=$(kernel_package "$kernel") && [ -n "$package" ] || give_up "no package for kernel $kernel"
+
+work=$(mktemp -d)
+trap 'rm -rf "$work"' EXIT
+kernel_files=$(kernel_layer "$package") || give_up "cannot unpack $package"
+userland=$(userland_layer) || give_up 'cannot collect the userland'
+modules=$(node_modules_layer) || give_up 'cannot pack node_modules'
+app_layer "$work" "$@" || give_up 'cannot compile the tests'
+# The kernel unpacks concatenated archives one over the other.
+cat "$userland" "$kernel_files.cpio" "$modules" "$work/app.cpio" > "$work/initrd"
+
+accel=${ACCEL:-tcg}
+[ "$accel" = tcg ] && scale=10 || scale=1
+append="console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on"
+append="$append time_scale=${CTHELPER_TIME_SCALE:-$scale} file_timeout=${FILE_TIMEOUT:-240}"
+echo "# $package under qemu ($accel, time scale ${CTHELPER_TIME_SCALE:-$scale})"
+
+# -smp 1: with two, one boot in ten dies in the guest's text patching. The guest's second serial line is what we print.
+timeout -k 5 "${GUEST_TIMEOUT:-900}" qemu-system-x86_64 -accel "$accel" -cpu max -m 1536 -smp 1 -nodefaults -no-user-config \
+  -display none -no-reboot -kernel "$kernel_files.vmlinuz" -initrd "$work/initrd" -append "$append" \
+  -serial "file:$work/console" -serial stdio < /dev/null 2> "$work/qemu" | tr -d '\r' | tee "$work/log" | grep --line-buffered -v '^@@'
+
+if tally=$(grep '^@@TALLY ' "$work/log"); then
+  read -r _ passed failed skipped <<< "$tally"
+else
+  cat "$work/qemu"
+  tail -30 "$work/console"
+  give_up 'the guest did not finish'
+fi
+finish
