@@ -46,7 +46,7 @@ int main(int argc, char **argv) {
   if (queue == NULL) die("nfq_create_queue");
   if (nfq_set_mode(queue, NFQNL_COPY_PACKET, 0xffff) < 0) die("nfq_set_mode");
   nfq_set_queue_maxlen(queue, 8192);
-  int fd = nfq_fd(handle), room = 8 << 20;
+  int fd = nfq_fd(handle), room = 32 << 20;
   setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &room, sizeof room);
   printf("ready\n");
   fflush(stdout);

@@ -76,7 +76,7 @@ export interface QueueOptions {
   readonly maxLength?: number
   /** Wanted flags; those the kernel refuses are in `queue.refusedFlags`. */
   readonly flags?: readonly QueueFlag[]
-  /** SO_RCVBUFFORCE, bytes; default 8 MiB. */
+  /** SO_RCVBUFFORCE, bytes; default 32 MiB, so that `maxLength` is reached first. */
   readonly receiveBuffer?: number
   /**
    * Called once a batch, with the packets in the kernel's order. Verdicts given inside are sent together when it returns. If it throws,

@@ -21,6 +21,11 @@ import { MAX_PAYLOAD, VerdictWriter } from './verdict.js'
 const NETLINK_NETFILTER = 12
 /** Packets a batch may have. */
 const slots = 64
+/**
+ * More than `maxLength` packets of an Ethernet MTU take, so that the queue is what fills up: then the kernel drops one packet at a time
+ * (or lets it pass, with fail-open), whereas an overrun socket takes nothing until it has been read empty. A limit, not an allocation.
+ */
+const defaultReceiveBuffer = 32 << 20
 /** Room in a slot for the headers and all attributes but the payload. */
 const attributeBytes = 2048
 /** Slots begin at different offsets within a page and a cache way, or 64 packets would fight for the same few cache lines. */
@@ -43,7 +48,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   // 0 would mean all to the kernel.
   requireInteger('copyRange', copyRange, 1, MAX_PAYLOAD)
   requireInteger('maxLength', maxLength, 1, 0xffffffff)
-  const receiveBuffer = options.receiveBuffer ?? 8 << 20
+  const receiveBuffer = options.receiveBuffer ?? defaultReceiveBuffer
   const socket = openNetlinkSocket(NETLINK_NETFILTER, { netns, slots, slotSize: slotSizeFor(copyRange), receiveBuffer })
   const proc = new ProcQueues(netns)
   try {
