@@ -114,8 +114,8 @@ t.test('transactions: all or nothing', { skip: skipNft }, async (t) => {
   const unknown = transaction(200, [create('x')])
   t.same(
     (await transport.batch(unknown)).map(({ errno }) => errno),
-    [95, 95, 95],
-    'EOPNOTSUPP, of the whole',
+    [22, 22, 22],
+    'EINVAL, of the whole',
   )
 })
 
@@ -123,13 +123,13 @@ t.test('large transactions and dumps', { skip: skipNft }, async (t) => {
   const [namespace] = namespaces(t, 'large')
   const transport = openTransport(NETLINK_NETFILTER, { netns: namespace.path })
   t.teardown(() => transport.close())
-  const names = Array.from({ length: 5000 }, (_, i) => `table-${i}-${'x'.repeat(60)}`)
+  const names = Array.from({ length: 5000 }, (_, i) => `table-${i}-${'x'.repeat(200)}`)
   const requests = names.map((name) => table(NFT_MSG_NEWTABLE, NLM_F_CREATE, name))
   const replies = await transport.batch(transaction(NFNL_SUBSYS_NFTABLES, requests))
-  t.equal(replies.filter(({ errno }) => errno !== 0).length, 0, 'half a megabyte in one datagram')
+  t.equal(replies.filter(({ errno }) => errno !== 0).length, 0, 'more than a megabyte in one datagram')
   const dump = await transport.request(nfnetlinkRequest(NFT_MSG_GETTABLE, NLM_F_DUMP, NFPROTO_INET))
   t.equal(dump.errno, 0)
-  t.equal(dump.replies.length, 5000)
+  t.equal(dump.replies.length, 5000, 'longer than what is read at once')
   const gets = await transport.batch(names.slice(0, 500).map((name) => table(NFT_MSG_GETTABLE, 0, name)))
   t.ok(
     gets.every(({ errno, replies }) => errno === 0 && replies.length === 1),
