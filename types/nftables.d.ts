@@ -47,6 +47,13 @@ export type Expression =
       readonly protocol?: 'udp' | 'tcp'
       readonly negate?: boolean
     }
+  /** Source or destination port from `first` to `last`, both included. */
+  | {
+      readonly kind: 'sport-range' | 'dport-range'
+      readonly first: number
+      readonly last: number
+      readonly protocol?: 'udp' | 'tcp'
+    }
   | {
       readonly kind: 'sport-set' | 'dport-set'
       readonly set: string

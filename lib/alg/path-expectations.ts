@@ -16,8 +16,11 @@ export interface ComponentSpec {
   /** Announced far end; address undefined: anybody, port 0: any. */
   readonly far: Path['far']
   readonly expectations: readonly Expectation[]
-  /** The way out's original tuple: a conntrack that has it already was made without us, with another translation. */
-  readonly outbound: Tuple | undefined
+  /**
+   * Original tuples of the flows to come, where both ends are known. A conntrack that has one already was made without us: by a
+   * phone that sent too early, with another translation, or by media that came before its pinhole and ended at the gateway.
+   */
+  readonly flows: readonly Tuple[]
 }
 
 /** The expectations of a path under its anchor, component by component (docs/design.md, "The life of an anchor"). Pure. */
@@ -44,9 +47,10 @@ function component(path: Path, anchor: Tuple, inside: Endpoint, outside: Endpoin
     const out = outbound(anchor, inside, { address: far.address, port: far.port }, isTranslated)
     expectations.push(out)
     if (isTranslated && (isConsumed || !path.inbound)) expectations.push(holder(way))
-    return { inside, outside, far, expectations, outbound: out.tuple }
+    const source = out.tuple.destination
+    return { inside, outside, far, expectations, flows: [out.tuple, { ...way.tuple, source }] }
   }
-  return { inside, outside, far, expectations, outbound: undefined }
+  return { inside, outside, far, expectations, flows: [] }
 }
 
 function inbound(

@@ -185,11 +185,11 @@ export class Pinholes {
   }
 
   #putUpComponent(standing: Standing, component: Component, operations: ConntrackOperation[]): void {
-    const { expectations, outbound, far } = component.spec
+    const { expectations, flows, far } = component.spec
     const isOnFlow = (flow: AdmittedFlow) => flow.component === component && flow.far.port === far.port
-    // The phone may have sent before the kernel knew where to: that flow left with the wrong port and would stay so.
-    if (outbound && ![...standing.flows.values()].some(isOnFlow))
-      operations.push({ kind: 'delete-conntrack', tuple: outbound })
+    if (![...standing.flows.values()].some(isOnFlow)) {
+      for (const tuple of flows) operations.push({ kind: 'delete-conntrack', tuple })
+    }
     for (const expectation of expectations) operations.push({ kind: 'create-expectation', expectation })
   }
 

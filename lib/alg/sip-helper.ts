@@ -159,25 +159,27 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   }
 
   #tableFor(queues: readonly Queue[]): ReturnType<typeof sipTable> {
-    const { inside, outside, ports, masquerade, queue } = this.#settings
+    const { inside, outside, ports, masquerade, queue, media } = this.#settings
     const first = queues[1] ? { firstPacketQueue: queues[1].number } : {}
-    return sipTable({ inside, outside, ports, masquerade, queue, ...first })
+    const mediaPorts = media.ports ? { mediaPorts: media.ports } : {}
+    return sipTable({ inside, outside, ports, masquerade, queue, ...mediaPorts, ...first })
   }
 
   async #installTable(nftables: Nftables, table: ReturnType<typeof sipTable>): Promise<void> {
     await nftables.install(table)
     let isStopping = false
     const reinstall = async () => {
-      if (isStopping || (await nftables.has(SIP_TABLE.family, SIP_TABLE.name))) return
+      if (isStopping) return
       await nftables.install(table)
       this.#repaired('table', 1)
     }
-    const check = () => void reinstall().catch((error) => this.#onError(error))
+    const repair = () => void reinstall().catch((error) => this.#onError(error))
     const subscription: NetlinkEvents = nftables.events({
+      // Whatever others take out of our table, the table itself or its rules, is put back.
       onChange: ({ tables }) => {
-        if (tables.some((it) => it.tableRemoved && it.name === SIP_TABLE.name)) check()
+        if (tables.some(({ family, name, removed }) => isOurs(family, name) && removed > 0)) repair()
       },
-      onOverrun: check,
+      onOverrun: repair,
       onError: (error) => this.#onError(error),
     })
     this.#undo.push(async () => {
@@ -281,6 +283,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     else process.emitWarning(error)
   }
 }
+
+const isOurs = (family: string, name: string): boolean => family === SIP_TABLE.family && name === SIP_TABLE.name
 
 function renamed({ flows, first }: Flows['size']): Record<string, number> {
   return { signallingFlows: flows, firstPackets: first }

@@ -68,13 +68,27 @@ export function onResponse(
   const { method, cseq, statusCode } = message
   const transaction = call.transaction(other(side), cseq, method)
   if (!transaction || statusCode === 100) return transaction
-  if (statusCode < 300 && session) onDescription(call, transaction, legTag(call, message), session)
-  if (statusCode >= 200 && transaction.final === 0) {
+  const tag = legTag(call, message)
+  // A final response that comes again must not undo what has been agreed on since.
+  const isRepeated = transaction.final !== 0 && (transaction.tag !== '' || call.leg(tag)?.isConfirmed === true)
+  if (isRepeated) return transaction
+  if (statusCode < 300 && session) onDescription(call, transaction, tag, session)
+  if (statusCode < 200) return transaction
+  if (transaction.final === 0) {
     transaction.final = statusCode
     transaction.finalAt = now
   }
   if (statusCode >= 300) rollBack(call, transaction)
+  else if (transaction.tag !== '') supersede(call, transaction)
   return transaction
+}
+
+/** An offer accepted within a dialog: what was offered before is history. */
+function supersede(call: Call, accepted: Transaction): void {
+  accepted.before = undefined
+  for (const earlier of call.transactions) {
+    if (earlier.final !== 0 && !earlier.delayed) earlier.offer = undefined
+  }
 }
 
 /**

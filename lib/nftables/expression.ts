@@ -125,6 +125,13 @@ function port(builder: RuleBuilder, { kind, in: list, protocol, negate }: OfKind
   builder.oneOf('inet_service', list, kind, negate)
 }
 
+function portRange(builder: RuleBuilder, { kind, first, last, protocol }: OfKind<'sport-range' | 'dport-range'>): void {
+  loadPort(builder, kind, protocol)
+  if (first > last) builder.fail(`${kind} ${first}-${last} is empty`)
+  builder.compareAs('gte', encodeValue('inet_service', first, kind))
+  builder.compareAs('lte', encodeValue('inet_service', last, kind))
+}
+
 function portSet(builder: RuleBuilder, { kind, set, protocol, negate }: OfKind<'sport-set' | 'dport-set'>): void {
   loadPort(builder, kind, protocol)
   builder.lookup(set, { negate })
@@ -235,6 +242,8 @@ const encoders: Encoders = {
   'daddr-set': addressSet,
   sport: port,
   dport: port,
+  'sport-range': portRange,
+  'dport-range': portRange,
   'sport-set': portSet,
   'dport-set': portSet,
   'key-set': keySet,

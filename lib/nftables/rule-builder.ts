@@ -82,6 +82,11 @@ export class RuleBuilder {
     this.add({ name: 'cmp', data: { sreg: register(0), op: negate ? 1 : 0, data: { value } } })
   }
 
+  /** Compares the first register with `value`, both in network order (enum nft_cmp_ops). */
+  compareAs(operator: 'lte' | 'gte', value: Uint8Array): void {
+    this.add({ name: 'cmp', data: { sreg: register(0), op: operator === 'lte' ? 3 : 5, data: { value } } })
+  }
+
   /** Compares the first register, after `mask`, with `value`; both 32 bit. */
   compareMasked(value: number, mask: number | undefined, negate = false): void {
     if (mask !== undefined) this.bitwise(mask, 0)

@@ -16,6 +16,11 @@ export interface SipTableOptions {
    * not deliver conntracks with queued packets (NFQA_CT). Default: no such chain.
    */
   readonly firstPacketQueue?: number
+  /**
+   * First and last outside media port. Media that comes to them without an expectation (too early, too late, from nobody of the
+   * call) is for nobody on the gateway, and is dropped before it becomes a conntrack, which would shadow the expectation to come.
+   */
+  readonly mediaPorts?: readonly [number, number]
   /** A chain that masquerades what leaves by the outside interfaces. Default false. */
   readonly masquerade?: boolean
 }
@@ -44,9 +49,10 @@ const UNIQUE_LOCAL = 'fc00::/7'
  * * `forward` (filter, priority 150), with `firstPacketQueue`: the same packets, as long as their flow has no confirmed conntrack,
  *   also go there. The listener gives such a packet a token as its mark and keeps the mark it had; the listener at postrouting
  *   knows the packet by the token and puts the mark back. Between the two, rules that look at the packet's mark see the token.
+ * * `input` (filter, priority 150), with `mediaPorts`: drops new UDP flows from `outside` to those ports of the gateway itself.
  * * `masquerade` (nat, priority 100), with `masquerade`: all IPv4, and IPv6 from unique local addresses, that leaves by `outside`.
  *
- * No chain accepts on behalf of a filter: policies are accept, which ends one chain and not the hook, and a queued packet that is
+ * But for stray media, no chain drops, and none accepts on behalf of a filter: policies are accept, which ends one chain and not the hook, and a queued packet that is
  * accepted goes on to the next chain. What may be forwarded is the user's to say; an incoming request that a signalling
  * expectation let in has `ct state related`, so his forward chain needs `ct state established,related accept`.
  *
@@ -56,9 +62,10 @@ const UNIQUE_LOCAL = 'fc00::/7'
  * sipTable({ inside: ['lan0'], outside: ['wan0'], queue: 5060, firstPacketQueue: 5061, masquerade: true })
  */
 export function sipTable(options: SipTableOptions): Table {
-  const { firstPacketQueue, queue, queueCount = 1, masquerade = false } = options
+  const { firstPacketQueue, queue, queueCount = 1, mediaPorts, masquerade = false } = options
   const chains = [postrouting(), between('sip', queue, queueCount)]
   if (firstPacketQueue !== undefined) chains.push(forward(), between('first', firstPacketQueue, 1))
+  if (mediaPorts) chains.push(strayMedia(mediaPorts))
   if (masquerade) chains.push(masqueradeChain())
   return { ...SIP_TABLE, sets: setsOf(options), chains }
 }
@@ -103,6 +110,18 @@ function between(name: string, number: number, total: number): Chain {
     comment,
   })
   return { name, rules: [way('inside', 'outside', 'out'), way('outside', 'inside', 'in')] }
+}
+
+function strayMedia([first, last]: readonly [number, number]): Chain {
+  const expressions: Expression[] = [
+    { kind: 'dport-range', first, last, protocol: 'udp' },
+    { kind: 'iifname-set', set: 'outside' },
+    { kind: 'ct-state', any: ['new'] },
+    { kind: 'counter' },
+    { kind: 'verdict', verdict: 'drop' },
+  ]
+  const rules = [{ expressions, comment: 'stray media' }]
+  return { name: 'input', type: 'filter', hook: 'input', priority: AFTER_FILTERS, policy: 'accept', rules }
 }
 
 function masqueradeChain(): Chain {
