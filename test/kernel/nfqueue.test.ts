@@ -195,6 +195,8 @@ t.test('verdicts later and out of order', { skip }, async (t) => {
 
 t.test('flags one by one; refused ones are told, not fatal', { skip }, async (t) => {
   const { sender, phone, server } = await wire(t)
+  // Connections are tracked where a rule asks for it.
+  sender.runSync(['iptables', '-A', 'OUTPUT', '-m', 'conntrack', '--ctstate', 'NEW', '-j', 'ACCEPT'])
   enqueue(sender, 'POSTROUTING', 7)
   const seen: QueuedPacket[] = []
   const queue = await open(t, sender, {
@@ -289,6 +291,21 @@ t.test('a full queue drops, and the counters of another namespace say so', { ski
   for (let i = 0; i < 10; i++) await server.receive()
   queue.close()
   t.match(queue.counters(), { received: 10, verdicts: 10, verdictErrors: 0, queueDropped: 20 })
+})
+
+t.test('fail-open: what a full queue cannot take passes', { skip }, async (t) => {
+  const { sender, phone, server } = await wire(t)
+  enqueue(sender, 'POSTROUTING', 7)
+  const options = { maxLength: 2, flags: ['fail-open'], onBatch: () => {} } as const
+  const queue = await open(t, sender, options)
+  for (const body of ['1', '2', '3', '4']) await phone.send(body, far)
+  const passed = [await server.receive(), await server.receive()]
+  t.same(
+    passed.map(({ bytes }) => bytes.toString()),
+    ['3', '4'],
+  )
+  await pause(50)
+  t.match(queue.counters(), { received: 2, queueDropped: 0 })
 })
 
 interface FloodResult {
