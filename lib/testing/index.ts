@@ -1,7 +1,8 @@
 /** cthelper/testing: network namespaces, traffic, witnesses, and a fake kernel for tests without root. */
 export { Capture, type CapturedPacket, type CaptureOptions, decodePcap } from './capture.js'
 export type { CommandOptions, CommandResult } from './command.js'
-export { FakeConntrack, type FakeConntrackOptions, type FakePolicy, type PacketResult } from './fake-conntrack.js'
+export { FakeConntrack, type FakeEntryFilter, type FakeEventsOptions } from './fake-conntrack.js'
+export type { FakeConntrackOptions, FakePolicy, KernelEvent, PacketResult } from './fake-kernel.js'
 export { type GatewayLab, type GatewayLabOptions, gatewayLab, type LabAddresses, type LabNat } from './gateway.js'
 export { Lab, Namespace } from './netns.js'
 export { whyNoLab } from './requirements.js'

@@ -47,8 +47,3 @@ export function clashes(a: Cover, b: Cover): boolean {
     sameDestination(a.tuple, b.tuple) && sourceEqual(a.tuple.source, b.tuple.source, [a.mask.source, b.mask.source])
   )
 }
-
-/** expect_matches: the same tuple under the same source mask. */
-export function sameCover(a: Cover, b: Cover): boolean {
-  return tupleKey(a.tuple) === tupleKey(b.tuple) && endpointKey(a.mask.source) === endpointKey(b.mask.source)
-}

@@ -2,8 +2,8 @@
 import assert from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
-import { anchorConntrack, anchorTuple, openConntrack } from '../../lib/conntrack/index.js'
-import { FakeConntrack, Lab, timeScale, whyNoLab } from '../../lib/testing/index.js'
+import { anchorConntrack, anchorTuple, type Conntrack, openConntrack } from '../../lib/conntrack/index.js'
+import { FakeConntrack, type KernelEvent, Lab, pause, timeScale, whyNoLab } from '../../lib/testing/index.js'
 import type { ConntrackEntry, ConntrackOperation, Expectation } from '../../types/conntrack.js'
 import type { Tuple } from '../../types/tuple.js'
 
@@ -81,6 +81,29 @@ const essence = ({ tuple, master, mask, class: number, flags, timeoutSec }: Expe
 const entryEssence = ({ original, status, mark, helper }: ConntrackEntry): string =>
   JSON.stringify([original, status, mark ?? 0, helper])
 
+const groups = [
+  'conntrack-new',
+  'conntrack-update',
+  'conntrack-destroy',
+  'expectation-new',
+  'expectation-destroy',
+] as const
+/** Of the events of one cause, the kernel's order among expectations is that of its lists. */
+const told = (event: KernelEvent): string =>
+  `${event.kind} ${JSON.stringify('entry' in event ? event.entry.original : event.expectation.tuple)}`
+
+/** All events that the kernel told of what came before: the last one is of an entry made for that. */
+async function allEvents(kernel: Conntrack, heard: readonly string[]): Promise<readonly string[]> {
+  const last = anchorConntrack({ family, n: 99, helper: 'sip', timeoutSec: 1 })
+  await kernel.create(last)
+  for (let i = 0; i < 100; i++) {
+    const end = heard.indexOf(told({ kind: 'conntrack-new', entry: last }))
+    if (end >= 0) return heard.slice(0, end)
+    await pause(10)
+  }
+  throw new Error('no event of the last entry')
+}
+
 t.test('random operations: the fake answers as this kernel does', { skip, timeout: 240_000 }, async (t) => {
   const lab = new Lab()
   t.teardown(() => lab.close())
@@ -88,7 +111,11 @@ t.test('random operations: the fake answers as this kernel does', { skip, timeou
   t.teardown(() => kernel.close())
   const law = fc.asyncProperty(fc.array(operation, { minLength: 1, maxLength: 40 }), async (operations) => {
     await kernel.flush()
+    const [heard, faked]: string[][] = [[], []]
     const fake = new FakeConntrack()
+    const onOverrun = () => assert.fail('overrun')
+    const subscription = kernel.events({ groups, onOverrun, onEvent: (event) => heard!.push(told(event)) })
+    fake.events({ groups, onOverrun, onEvent: (event) => faked!.push(told(event)) })
     // One by one, so that the first difference is where it happens.
     for (const [at, operation] of operations.entries()) {
       const [[real], [ours]] = await Promise.all([kernel.batch([operation]), fake.batch([operation])])
@@ -104,6 +131,8 @@ t.test('random operations: the fake answers as this kernel does', { skip, timeou
     )
     const entries = [await fake.dump(), await kernel.dump()].map((list) => list.map(entryEssence).sort())
     assert.deepEqual(entries[0], entries[1], 'the same entries are left')
+    assert.deepEqual([...faked!].sort(), [...(await allEvents(kernel, heard!))].sort(), 'the same events are told')
+    subscription.close()
   })
   const result = await fc.check(law, { numRuns: BATCHES })
   t.notOk(
