@@ -18,40 +18,50 @@ export const LEFT_BRACKET = 91
 export const BACKSLASH = 92
 export const RIGHT_BRACKET = 93
 
-const DIGIT_CLASS = 1
-const TOKEN_CLASS = 2
-const HOST_CLASS = 4
-const SPACE_CLASS = 8
+/** Bits of `CLASS`. */
+export const DIGIT = 1
+/** RFC 3261 25.1 `token`. */
+export const TOKEN = 2
+/** Letters, digits, `-`, `.`, `_`: the underscore is in no host name of the RFCs and in many of the field. */
+export const HOST = 4
+/** SP, HTAB, CR, LF: inside a header's value a line end is always a fold. */
+export const SPACE = 8
+/** Characters of a URI parameter's name (RFC 3261 25.1 paramchar). */
+export const URI_NAME = 16
+/** What ends or interrupts a header parameter's value: white space, `;`, `,`, a quote. */
+export const VALUE_STOP = 32
 
-const classes = new Uint8Array(256)
+/**
+ * What each byte may be part of. The scanners' loops look into it themselves: a function a byte is one call too many where the
+ * compiler has used up what it may inline.
+ */
+export const CLASS = new Uint8Array(256)
+
 const mark = (characters: string, bit: number): void => {
-  for (const character of characters) classes[character.charCodeAt(0)]! |= bit
+  for (const character of characters) CLASS[character.charCodeAt(0)]! |= bit
 }
 const alphanumeric = 'ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789'
-mark('0123456789', DIGIT_CLASS)
-mark(`${alphanumeric}-.!%*_+\`'~`, TOKEN_CLASS)
-// The underscore is in no host name of the RFCs and in many of the field.
-mark(`${alphanumeric}-._`, HOST_CLASS)
-mark(' \t\r\n', SPACE_CLASS)
+mark('0123456789', DIGIT)
+mark(`${alphanumeric}-.!%*_+\`'~`, TOKEN)
+mark(`${alphanumeric}-._`, HOST)
+mark(' \t\r\n', SPACE)
+mark(`${alphanumeric}-.!%*_+\`'~[]/:&$()`, URI_NAME)
+mark(' \t\r\n;,"', VALUE_STOP)
 
-export const isDigit = (byte: number): boolean => (classes[byte]! & DIGIT_CLASS) !== 0
-/** RFC 3261 25.1 `token`. */
-export const isToken = (byte: number): boolean => (classes[byte]! & TOKEN_CLASS) !== 0
-/** Letters, digits, `-`, `.`, `_`. */
-export const isHostCharacter = (byte: number): boolean => (classes[byte]! & HOST_CLASS) !== 0
-/** SP, HTAB, CR, LF: inside a header's value a line end is always a fold. */
-export const isSpace = (byte: number): boolean => (classes[byte]! & SPACE_CLASS) !== 0
+export const isDigit = (byte: number): boolean => (CLASS[byte]! & DIGIT) !== 0
+export const isToken = (byte: number): boolean => (CLASS[byte]! & TOKEN) !== 0
+export const isSpace = (byte: number): boolean => (CLASS[byte]! & SPACE) !== 0
 export const isAlpha = (byte: number): boolean => ((byte | 0x20) - 97) >>> 0 < 26
 
 /** First position at or after `at` that is no white space. */
 export function skipSpace(bytes: Uint8Array, at: number, end: number): number {
-  while (at < end && isSpace(bytes[at]!)) at++
+  while (at < end && (CLASS[bytes[at]!]! & SPACE) !== 0) at++
   return at
 }
 
 /** Last position at or before `at`, but not before `start`, with no white space in front of it. */
 export function skipSpaceBack(bytes: Uint8Array, start: number, at: number): number {
-  while (at > start && isSpace(bytes[at - 1]!)) at--
+  while (at > start && (CLASS[bytes[at - 1]!]! & SPACE) !== 0) at--
   return at
 }
 

@@ -1,5 +1,5 @@
 import { canonicalAddress } from './address.js'
-import { isDigit, isHostCharacter, LEFT_BRACKET, RIGHT_BRACKET, text } from './ascii.js'
+import { CLASS, HOST, isDigit, LEFT_BRACKET, RIGHT_BRACKET, text } from './ascii.js'
 
 /** What `readHost` found last. One object for all calls, since hosts are read several times a message: copy what you keep. */
 export interface Host {
@@ -60,7 +60,7 @@ function readV4(bytes: Uint8Array, at: number, end: number): boolean {
     if (digits === 0 || digits > 3 || octet > 255 || (digits > 1 && bytes[start] === 48)) return false
     value = (value << 8) | octet
   }
-  if (at < end && isHostCharacter(bytes[at]!)) return false
+  if (at < end && (CLASS[bytes[at]!]! & HOST) !== 0) return false
   host.end = at
   host.address = v4Text(value >>> 0)
   host.family = 4
@@ -91,7 +91,7 @@ function readReference(bytes: Uint8Array, at: number, end: number): boolean {
 
 function readName(bytes: Uint8Array, at: number, end: number): boolean {
   let to = at
-  while (to < end && isHostCharacter(bytes[to]!)) to++
+  while (to < end && (CLASS[bytes[to]!]! & HOST) !== 0) to++
   if (to === at || to - at > MAX_NAME) return false
   if (known(bytes, at, to)) return true
   host.end = to

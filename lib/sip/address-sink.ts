@@ -1,5 +1,5 @@
 import type { AddressField, AddressPart, AddressProblem } from '../../types/sip.js'
-import { COLON, isDigit, skipSpace } from '../base/ascii.js'
+import { CLASS, COLON, DIGIT, skipSpace } from '../base/ascii.js'
 import { host, readHost } from '../base/host.js'
 
 /** An address field while it is being made. */
@@ -31,7 +31,7 @@ export function readHostPort(bytes: Uint8Array, at: number, end: number, spaced:
   const start = spaced ? skipSpace(bytes, colon + 1, end) : colon + 1
   let to = start
   let port = 0
-  while (to < end && isDigit(bytes[to]!) && to - start < 6) port = port * 10 + bytes[to++]! - 48
+  while (to < end && (CLASS[bytes[to]!]! & DIGIT) !== 0 && to - start < 6) port = port * 10 + bytes[to++]! - 48
   if (to === start || to - start > 5 || port > 65535) return false
   hostPort.portStart = start
   hostPort.portEnd = hostPort.end = to

@@ -1,10 +1,8 @@
 import {
-  COMMA,
+  CLASS,
   EQUALS,
   equalsIgnoreCase,
   GREATER,
-  isSpace,
-  isToken,
   LESS,
   QUESTION,
   QUOTE,
@@ -12,6 +10,9 @@ import {
   SEMICOLON,
   skipSpace,
   skipSpaceBack,
+  TOKEN,
+  URI_NAME,
+  VALUE_STOP,
 } from '../base/ascii.js'
 
 /** What `nextParameter` found last; one object for all calls. An absent value has `valueStart === valueEnd`, at the name's end. */
@@ -31,7 +32,8 @@ export function nextParameter(bytes: Uint8Array, at: number, end: number, place:
   if (at >= end || bytes[at] !== SEMICOLON) return false
   at = skipSpace(bytes, at + 1, end)
   parameter.nameStart = at
-  while (at < end && (isToken(bytes[at]!) || (place === 'uri' && isUriText(bytes[at]!)))) at++
+  const nameClass = place === 'uri' ? URI_NAME : TOKEN
+  while (at < end && (CLASS[bytes[at]!]! & nameClass) !== 0) at++
   parameter.nameEnd = parameter.valueStart = parameter.valueEnd = at
   const equals = skipSpace(bytes, at, end)
   if (equals >= end || bytes[equals] !== EQUALS) {
@@ -47,28 +49,18 @@ export function nextParameter(bytes: Uint8Array, at: number, end: number, place:
   return true
 }
 
-/** Characters of a URI parameter's name besides those of a token (RFC 3261 25.1 param-unreserved, parentheses). */
-function isUriText(byte: number): boolean {
-  return (
-    byte === 91 || byte === 93 || byte === 47 || byte === 58 || byte === 38 || byte === 36 || byte === 40 || byte === 41
-  )
-}
-
 function uriValueEnd(bytes: Uint8Array, at: number, end: number): number {
   while (at < end && bytes[at] !== SEMICOLON && bytes[at] !== QUESTION) at++
   return at
 }
 
 function headerValueEnd(bytes: Uint8Array, at: number, end: number): number {
-  while (at < end) {
-    const byte = bytes[at]!
-    if (byte === SEMICOLON || byte === COMMA || isSpace(byte)) return at
-    if (byte === QUOTE) {
-      at = quotedEnd(bytes, at, end)
-      if (at < 0) return -1
-    } else at++
+  for (;;) {
+    while (at < end && (CLASS[bytes[at]!]! & VALUE_STOP) === 0) at++
+    if (at >= end || bytes[at] !== QUOTE) return at
+    at = quotedEnd(bytes, at, end)
+    if (at < 0) return -1
   }
-  return at
 }
 
 /** Is the parameter last read called `lower`? */
@@ -97,8 +89,8 @@ export function parametersStart(bytes: Uint8Array, start: number, end: number): 
       i = quotedEnd(bytes, i, end) - 1
       if (i < 0) return -1
     } else if (byte === LESS) {
-      const close = bytes.indexOf(GREATER, i)
-      return close < 0 || close >= end ? -1 : close + 1
+      while (i < end && bytes[i] !== GREATER) i++
+      return i < end ? i + 1 : -1
     }
   }
   return end

@@ -117,15 +117,22 @@ function lineEnd(bytes: Uint8Array, at: number, end: number): number {
   return UNTERMINATED
 }
 
+/** Writes one line; bytes[start, end) is its value with the white space around it and the line end. */
 function addLine(bytes: Uint8Array, row: number, nameStart: number, nameEnd: number, start: number, end: number): void {
   const { slab } = room
-  const first = skipSpace(bytes, start, end)
+  // Nearly always one space before and CRLF behind.
+  let first = start
+  if (bytes[start] === SP && bytes[start + 1]! > SP) first = start + 1
+  else first = skipSpace(bytes, start, end)
   // An empty value is an empty range behind the colon, not one in the next line.
-  const valueStart = first === end ? start : first
+  if (first === end) first = start
+  let last = end
+  if (end - first > 2 && bytes[end - 2] === CR && bytes[end - 3]! > SP) last = end - 2
+  else last = skipSpaceBack(bytes, first, end)
   slab[next] = row
   slab[next + 1] = nameStart
   slab[next + 2] = nameEnd
-  slab[next + 3] = valueStart
-  slab[next + 4] = skipSpaceBack(bytes, valueStart, end)
+  slab[next + 3] = first
+  slab[next + 4] = last
   next += STRIDE
 }

@@ -1,5 +1,18 @@
 import type { MalformedSip, NotSip } from '../../types/sip.js'
-import { COLON, CR, equalsIgnoreCase, GREATER, isAlpha, isDigit, isToken, LESS, LF, QUOTE, SP } from '../base/ascii.js'
+import {
+  CLASS,
+  COLON,
+  CR,
+  equalsIgnoreCase,
+  GREATER,
+  isAlpha,
+  isDigit,
+  LESS,
+  LF,
+  QUOTE,
+  SP,
+  TOKEN,
+} from '../base/ascii.js'
 
 /** What `scanStartLine` found last; one object for all calls. Positions count like the scanned bytes. */
 export const startLine = {
@@ -46,7 +59,7 @@ function statusLine(bytes: Uint8Array, start: number, end: number): 'found' | Ma
 
 function requestLine(bytes: Uint8Array, start: number, end: number): 'found' | 'not-sip' | MalformedSip {
   let methodEnd = start
-  while (methodEnd < end && isToken(bytes[methodEnd]!)) methodEnd++
+  while (methodEnd < end && (CLASS[bytes[methodEnd]!]! & TOKEN) !== 0) methodEnd++
   const uriEnd = end - VERSION.length - 1
   const isShaped =
     methodEnd > start &&

@@ -1,14 +1,15 @@
 import {
   AT,
+  CLASS,
   COLON,
   equalsIgnoreCase,
   isAlpha,
-  isToken,
   QUESTION,
   QUOTE,
   SEMICOLON,
   skipSpace,
   skipSpaceBack,
+  TOKEN,
   text,
 } from '../base/ascii.js'
 import { readWholeHost } from '../base/host.js'
@@ -41,11 +42,9 @@ export function scanUri(sink: AddressSink, start: number, end: number): boolean 
 /** Position after `scheme:`, or -1. */
 function schemeEnd(bytes: Uint8Array, start: number, end: number): number {
   if (start >= end || !isAlpha(bytes[start]!)) return -1
-  for (let i = start + 1; i < end; i++) {
-    if (bytes[i] === COLON) return i + 1
-    if (!isToken(bytes[i]!)) return -1
-  }
-  return -1
+  let at = start + 1
+  while (at < end && (CLASS[bytes[at]!]! & TOKEN) !== 0) at++
+  return at < end && bytes[at] === COLON ? at + 1 : -1
 }
 
 /** Reads the hostport after the user information, and returns the position after it, or -1. */

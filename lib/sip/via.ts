@@ -1,4 +1,4 @@
-import { COMMA, decimal, isSpace, isToken, SLASH, skipSpace } from '../base/ascii.js'
+import { CLASS, COMMA, decimal, isSpace, SLASH, skipSpace, TOKEN } from '../base/ascii.js'
 import { readWholeHost } from '../base/host.js'
 import { type AddressSink, hostPort, pushHost, pushHostPort, readHostPort } from './address-sink.js'
 import { isParameter, nextParameter, parameter } from './parameter.js'
@@ -32,7 +32,7 @@ function sentProtocol(bytes: Uint8Array, at: number, end: number): number {
   for (let part = 0; ; part++) {
     at = skipSpace(bytes, at, end)
     const start = at
-    while (at < end && isToken(bytes[at]!)) at++
+    while (at < end && (CLASS[bytes[at]!]! & TOKEN) !== 0) at++
     if (at === start) return -1
     if (part === 2) {
       transport = transportText(bytes, start, at)
