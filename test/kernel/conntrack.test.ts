@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { readFileSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import {
@@ -20,6 +21,9 @@ import {
 } from '../../lib/conntrack/index.js'
 import { conntrackEntries, Lab, type Namespace, whyNoLab } from '../../lib/testing/index.js'
 import type { CthelperErrorShape } from '../../types/errors.js'
+
+// The expectation function `sip`: stock kernels load every other module by themselves. Here it may be built in, without modprobe.
+spawnSync('modprobe', ['nf_nat_sip'])
 
 const skip = whyNoLab('nft', 'conntrack')
 
