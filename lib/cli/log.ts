@@ -1,0 +1,62 @@
+import type { HelperEvents } from '../../types/helper.js'
+import { eventTexts } from './event-text.js'
+import { printable } from './text.js'
+
+export interface LogOptions {
+  readonly format: 'text' | 'json'
+  readonly write: (line: string) => void
+  /** Milliseconds since the epoch. */
+  readonly now: () => number
+}
+
+/** A stranger can cause lines (refused messages); he shall not fill the disk with them. */
+const LINES_A_SECOND = 200
+
+/** What `run` tells on standard output: one line an event, for people or for machines. */
+export class Log {
+  readonly #options: LogOptions
+  #second = 0
+  #lines = 0
+  #leftOut = 0
+
+  constructor(options: LogOptions) {
+    this.#options = options
+  }
+
+  /** An event of `SipHelper`. More than 200 a second are left out, and how many is said. */
+  event<K extends keyof HelperEvents>(name: K, ...args: HelperEvents[K]): void {
+    const now = this.#options.now()
+    const second = Math.floor(now / 1000)
+    if (second !== this.#second) {
+      this.#tellLeftOut()
+      this.#second = second
+      this.#lines = 0
+    }
+    if (++this.#lines > LINES_A_SECOND) {
+      this.#leftOut++
+      return
+    }
+    const text = (eventTexts[name] as (...args: HelperEvents[K]) => string)(...args)
+    const thing: unknown = args[0]
+    this.#write(name, text, thing instanceof Error ? { message: thing.message } : (thing as object))
+  }
+
+  /** Something about the process itself: `ready`, `stopping`, `stopped`. Never left out. */
+  say(name: string, text: string): void {
+    this.#tellLeftOut()
+    this.#write(name, text, { message: text })
+  }
+
+  #tellLeftOut(): void {
+    if (this.#leftOut === 0) return
+    const text = `${this.#leftOut} lines left out: more than ${LINES_A_SECOND} a second`
+    this.#write('log', text, { message: text })
+    this.#leftOut = 0
+  }
+
+  #write(event: string, text: string, fields: object): void {
+    const { format, write, now } = this.#options
+    const time = new Date(now()).toISOString()
+    write(format === 'json' ? JSON.stringify({ time, event, ...fields }) : `${time} ${event} ${printable(text)}`)
+  }
+}

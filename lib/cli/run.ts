@@ -1,0 +1,93 @@
+import type { HelperEvents } from '../../types/helper.js'
+import { SipHelper } from '../alg/index.js'
+import { serveMetrics } from '../metrics/index.js'
+import type { Command, Invocation } from './command.js'
+import { configOption, type RunOptions, runOptions } from './config.js'
+import { requireFreeSocket, serveControl } from './control-server.js'
+import { type ExitCode, messageOf } from './failure.js'
+import { Log } from './log.js'
+import { helperSettings, processSettings } from './settings.table.js'
+import { version } from './version.js'
+
+const logged: readonly (keyof HelperEvents)[] = [
+  'call',
+  'hold',
+  'resume',
+  'end',
+  'registration',
+  'unregistration',
+  'refused',
+  'repair',
+  'error',
+]
+
+const STOP_SIGNALS = ['SIGTERM', 'SIGINT', 'SIGHUP'] as const
+/** 128 and the signal's number, as shells count. */
+const signalNumbers = { SIGTERM: 15, SIGINT: 2, SIGHUP: 1 } as const
+
+export const run: Command = {
+  name: 'run',
+  summary: 'Help the SIP that crosses this gateway, until stopped.',
+  operands: [],
+  options: [...helperSettings, ...processSettings, configOption],
+  notes: [
+    'Installs its own table, inet cthelper, and touches no other. Prints a line with the word ready when packets are being handled. SIGTERM, SIGINT and SIGHUP stop it: the table, the pinholes and the media of calls under way are taken back. A second signal ends it at once. Killed, it leaves calls running: SIP then passes unchanged, and pinholes close when the lease is over.',
+    'Filters stay yours: a forward chain that drops by policy must accept ct state established,related, and SIP from inside to outside.',
+  ],
+  run: start,
+}
+
+async function start({ given, out }: Invocation): Promise<ExitCode> {
+  const options = runOptions(given)
+  await requireFreeSocket(options.process.socket)
+  const log = new Log({ format: options.process.log, now: Date.now, write: (line) => out(`${line}\n`) })
+  const stopped = untilSignal(log)
+  const undo: (() => Promise<void>)[] = []
+  try {
+    await open(options, log, undo)
+    await stopped
+    return 0
+  } finally {
+    for (const step of undo.reverse()) await step().catch((error) => log.say('error', messageOf(error)))
+    if (undo.length > 0) log.say('stopped', 'nothing of ours is left in the kernel')
+  }
+}
+
+/** Starts everything; `undo` gets what takes it back, so far as it went. */
+async function open({ helper, process: own }: RunOptions, log: Log, undo: (() => Promise<void>)[]): Promise<void> {
+  const sip = new SipHelper(helper)
+  for (const event of logged) logEvent(sip, log, event)
+  await sip.start()
+  undo.push(() => sip.stop())
+  const control = await serveControl({ path: own.socket, version: version(), helper: sip })
+  undo.push(() => control.close())
+  if (own.metrics) {
+    const metrics = await serveMetrics({ ...own.metrics, status: () => sip.status() })
+    undo.push(() => metrics.close())
+  }
+  const { carrier, queues } = sip.status()
+  const ways = `${helper.inside.join(', ')} to ${helper.outside.join(', ')}`
+  const numbers = queues.map(({ number }) => number).join(' and ')
+  log.say('ready', `${ways}, queue ${numbers}, expectations by helper ${carrier}, control socket ${own.socket}`)
+}
+
+function logEvent<K extends keyof HelperEvents>(sip: SipHelper, log: Log, event: K): void {
+  const listener = (...args: HelperEvents[K]) => log.event(event, ...args)
+  // EventEmitter's generic listener type does not follow a type parameter.
+  sip.on(event, listener as never)
+}
+
+/** Resolves at the first signal to stop; the second ends the process. */
+function untilSignal(log: Log): Promise<void> {
+  return new Promise((resolve) => {
+    let isStopping = false
+    for (const signal of STOP_SIGNALS) {
+      process.on(signal, () => {
+        if (isStopping) process.exit(128 + signalNumbers[signal])
+        isStopping = true
+        log.say('stopping', `${signal}: taking everything back; a second signal ends at once`)
+        resolve()
+      })
+    }
+  })
+}

@@ -1,0 +1,196 @@
+/** The options of `cthelper run`, one row each: its flag, where its value stands in `SipHelperOptions`, and how it is read. */
+import type { OptionRow } from './command.js'
+
+export type ConfigValue = string | number | boolean | readonly (string | number)[]
+
+export interface SettingRow extends OptionRow {
+  /** Place in the configuration, `media.ports`: that of types/options.d.ts, or the command's own (`socket`, `log`, `metrics`). */
+  readonly key: string
+  /** The value as configuration; undefined when the text is none. Ranges are checked where the options are used. */
+  readonly read: (given: string | true | readonly string[]) => ConfigValue | undefined
+}
+
+type Given = string | true | readonly string[]
+
+const text = (given: Given): string | undefined => (typeof given === 'string' ? given : undefined)
+const number = (given: Given): number | undefined => wholeNumber(text(given))
+const list = (given: Given): readonly string[] | undefined => (Array.isArray(given) ? given : undefined)
+const isOn = (given: Given): true | undefined => given === true || undefined
+
+function wholeNumber(given: string | undefined): number | undefined {
+  return given !== undefined && /^\d{1,9}$/.test(given) ? Number(given) : undefined
+}
+
+function numbers(given: Given): readonly number[] | undefined {
+  const values = list(given)?.map(wholeNumber)
+  return values?.every((it): it is number => it !== undefined) ? values : undefined
+}
+
+function portRange(given: Given): readonly number[] | undefined {
+  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text(given) ?? '') ?? []
+  return first && last ? [Number(first), Number(last)] : undefined
+}
+
+/** `registrar` and `any` are words of their own; anything else is a list of addresses. */
+function callers(given: Given): string | readonly string[] | undefined {
+  const values = list(given)
+  const [word] = values ?? []
+  return values?.length === 1 && (word === 'registrar' || word === 'any') ? word : values
+}
+
+const verdict = (name: string, key: string, what: string): SettingRow => ({
+  name,
+  value: 'accept|drop',
+  key: `policy.${key}`,
+  read: text,
+  help: `What happens to ${what}. Default accept.`,
+})
+
+const budget = (name: string, key: string, what: string): SettingRow => ({
+  name,
+  value: 'N',
+  key: `budgets.${key}`,
+  read: number,
+  help: what,
+})
+
+/** Those that say what the helper does; `check` and `ruleset` take some of them. */
+export const helperSettings: readonly SettingRow[] = [
+  {
+    name: 'inside',
+    value: 'NAME',
+    isList: true,
+    key: 'inside',
+    read: list,
+    help: 'Interfaces towards phones and PBXs. Needed.',
+  },
+  {
+    name: 'outside',
+    value: 'NAME',
+    isList: true,
+    key: 'outside',
+    read: list,
+    help: 'Interfaces towards registrars, providers and far phones. Needed.',
+  },
+  {
+    name: 'mode',
+    value: 'gateway',
+    key: 'mode',
+    read: text,
+    help: 'What this machine is: gateway (phones inside, NAT or routing on the way out). Default gateway.',
+  },
+  {
+    name: 'masquerade',
+    key: 'masquerade',
+    read: isOn,
+    help: 'Masquerade what leaves by the outside interfaces and turn forwarding on; both are taken back at the end.',
+  },
+  {
+    name: 'media-ports',
+    value: 'FIRST-LAST',
+    key: 'media.ports',
+    read: portRange,
+    help: 'Outside ports for media. Default: the inside port itself while it is free, else from 30000 to 39999.',
+  },
+  {
+    name: 'media-source',
+    value: 'latch|exact|address',
+    key: 'media.source',
+    read: text,
+    help: 'Which ports of the announced far address may send: the first that speaks and then no other, the announced one, or all. Default latch.',
+  },
+  {
+    name: 'media-early',
+    value: 'peer|none|any',
+    key: 'media.early',
+    read: text,
+    help: 'Who may send before the answer: the signalling peer, nobody, or anybody. Default peer.',
+  },
+  {
+    name: 'media-host',
+    value: 'ADDR',
+    isList: true,
+    key: 'media.hosts',
+    read: list,
+    help: "Inside addresses, besides the sender's own, that SDP from inside may name. Default none.",
+  },
+  {
+    name: 'media-idle',
+    value: 'SEC',
+    key: 'media.idleSec',
+    read: number,
+    help: 'A call without signalling and without a live media flow for so long is over. Default 3600.',
+  },
+  {
+    name: 'callers',
+    value: 'registrar|any|ADDR',
+    isList: true,
+    key: 'signalling.callers',
+    read: callers,
+    help: 'Who may call a registered phone: its registrar, anybody, or these addresses. Default registrar.',
+  },
+  {
+    name: 'sip-port',
+    value: 'N',
+    isList: true,
+    key: 'ports',
+    read: numbers,
+    help: 'SIP ports, UDP. Default 5060.',
+  },
+  {
+    name: 'queue',
+    value: 'N',
+    key: 'queue',
+    read: number,
+    help: 'NFQUEUE number; the next one too, on kernels that do not send conntracks with packets. Default 5060.',
+  },
+  {
+    name: 'lease',
+    value: 'SEC',
+    key: 'leaseSec',
+    read: number,
+    help: 'How long a pinhole outlives this process, if it is killed. Default 120.',
+  },
+  verdict('not-sip', 'notSip', 'what is not SIP at all on a SIP port: keep-alives, STUN'),
+  verdict('malformed', 'malformed', 'what begins as SIP and breaks its grammar'),
+  verdict('failure', 'failure', 'a message whose pinhole the kernel refused'),
+  budget('max-calls', 'calls', 'Live calls in all. Default 100000.'),
+  budget('max-registrations', 'registrations', 'Registrations in all. Default 100000.'),
+  budget('max-streams', 'streams', 'Media streams a message. Default 32.'),
+  {
+    name: 'netns',
+    value: 'PATH',
+    key: 'netns',
+    read: text,
+    help: "Network namespace to work in, such as /run/netns/lab. Default: the process's own.",
+  },
+]
+
+export const DEFAULT_SOCKET = '/run/cthelper.sock'
+
+export const socketSetting: SettingRow = {
+  name: 'socket',
+  value: 'PATH',
+  key: 'socket',
+  read: text,
+  help: `Control socket. Default ${DEFAULT_SOCKET}.`,
+}
+
+/** Those of the process around the helper. */
+export const processSettings: readonly SettingRow[] = [
+  socketSetting,
+  {
+    name: 'log',
+    value: 'text|json',
+    key: 'log',
+    read: text,
+    help: 'One line an event on standard output, for people or for machines. Default text.',
+  },
+  {
+    name: 'metrics',
+    value: 'ADDR:PORT',
+    key: 'metrics',
+    read: text,
+    help: 'Serve Prometheus metrics at http://ADDR:PORT/metrics. Default: not.',
+  },
+]
