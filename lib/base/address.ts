@@ -27,7 +27,13 @@ function parseV6(text: string): Uint8Array {
   }
   const gap = groups.indexOf('::')
   const head = gap < 0 ? groups.split(':') : groups.slice(0, gap).split(':').filter(Boolean)
-  const rest = gap < 0 ? [] : groups.slice(gap + 2).split(':').filter(Boolean)
+  const rest =
+    gap < 0
+      ? []
+      : groups
+          .slice(gap + 2)
+          .split(':')
+          .filter(Boolean)
   const put = (hex: string, index: number) => {
     const value = Number.parseInt(hex, 16)
     bytes[index * 2] = value >> 8

@@ -4,7 +4,12 @@ import type { CthelperErrorShape, ErrorCode } from '../../types/errors.js'
 const nameByErrno = new Map<number, string>()
 for (const [name, errno] of Object.entries(constants.errno)) if (!nameByErrno.has(errno)) nameByErrno.set(errno, name)
 // Not in libuv's list, but ctnetlink and nfnetlink say them.
-for (const [name, errno] of [['ENOTSUPP', 524], ['EREMOTEIO', 121], ['EUSERS', 87], ['ENOTUNIQ', 76]] as const) {
+for (const [name, errno] of [
+  ['ENOTSUPP', 524],
+  ['EREMOTEIO', 121],
+  ['EUSERS', 87],
+  ['ENOTUNIQ', 76],
+] as const) {
   if (!nameByErrno.has(errno)) nameByErrno.set(errno, name)
 }
 nameByErrno.set(95, 'EOPNOTSUPP')

@@ -1,3 +1,4 @@
+import { anchorConntrack, maskFor, openConntrack } from '../../lib/conntrack/index.js'
 import { SipHelper } from '../../lib/index.js'
 import {
   type GatewayLab,
@@ -50,6 +51,21 @@ export class Scene {
       throw error
     }
     return scene
+  }
+
+  /** Another helper's expectations in the same namespace, as a second ALG would have them. */
+  static async rival(scene: Scene): Promise<{ occupy(port: number): Promise<void>; close(): void }> {
+    const conntrack = await openConntrack({ netns: scene.lab.gateway.path })
+    const occupy = async (port: number) => {
+      const anchor = anchorConntrack({ family: 4, n: 77, helper: scene.sip.status().carrier!, timeoutSec: 60 })
+      const source = { address: scene.address('registrar'), port: 0 }
+      const destination = { address: scene.address('gatewayOutside'), port }
+      const tuple = { family: 4 as const, protocol: 17, source, destination }
+      await conntrack.create(anchor)
+      const mask = maskFor(tuple, { sourcePort: false })
+      await conntrack.expectations.create({ master: anchor.original, tuple, mask, class: 1 })
+    }
+    return { occupy, close: () => conntrack.close() }
   }
 
   /** The lab's address of that name in the scene's family. */
