@@ -13,8 +13,6 @@ export interface WitnessedEntry extends ConntrackEntry {
   readonly xml: string
 }
 
-const families = [4, 6] as const
-
 const inner = (xml: string, tag: string): string | undefined =>
   new RegExp(`<${tag}\\b[^>]*>(.*?)</${tag}>`, 's').exec(xml)?.[1]
 const numberIn = (xml: string, tag: string): number | undefined => {
@@ -71,15 +69,15 @@ function metaOf(flow: string, direction: string): string {
   return new RegExp(`<meta direction="${direction}">(.*?)</meta>`, 's').exec(flow)?.[1] ?? ''
 }
 
+/** `conntrack -L` of one table for IPv4 and for IPv6: without a family it shows IPv4 only. */
+function listings(namespace: Namespace, ...argv: string[]): Promise<string[]> {
+  return Promise.all(['ipv4', 'ipv6'].map((family) => output(namespace, ['conntrack', '-L', ...argv, '-f', family])))
+}
+
 /** All conntrack entries of a namespace, IPv4 then IPv6. */
 export async function conntrackEntries(namespace: Namespace): Promise<WitnessedEntry[]> {
-  const lists = await Promise.all(
-    families.map(async (family) => {
-      const argv = ['conntrack', '-L', '-f', family === 4 ? 'ipv4' : 'ipv6', '-o', 'xml,id']
-      return parseConntrackXml(await output(namespace, argv), family)
-    }),
-  )
-  return lists.flat()
+  const [v4 = '', v6 = ''] = await listings(namespace, '-o', 'xml,id')
+  return [...parseConntrackXml(v4, 4), ...parseConntrackXml(v6, 6)]
 }
 
 /** One line of `conntrack -L expect`. */
@@ -115,9 +113,9 @@ export function parseExpectations(text: string): Expectation[] {
     .map(parseExpectationLine)
 }
 
-/** All expectations of a namespace. */
+/** All expectations of a namespace, IPv4 then IPv6. */
 export async function expectations(namespace: Namespace): Promise<Expectation[]> {
-  return parseExpectations(await output(namespace, ['conntrack', '-L', 'expect']))
+  return parseExpectations((await listings(namespace, 'expect')).join('\n'))
 }
 
 /** One object of `nft -j list ruleset`: `{ table: {...} }`, `{ chain: {...} }`, `{ rule: {...} }`, `{ set: {...} }`. */

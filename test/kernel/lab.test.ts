@@ -1,10 +1,12 @@
 import { spawnSync } from 'node:child_process'
 import { existsSync } from 'node:fs'
 import t from 'tap'
+import { anchorConntrack, inboundPinhole, openConntrack } from '../../lib/conntrack/index.js'
 import {
   Capture,
   conntrackEntries,
   endpointText,
+  expectations,
   gatewayLab,
   Lab,
   nftRuleset,
@@ -100,6 +102,28 @@ t.test('both families, open forward policy', { skip }, async (t) => {
   }
   const chains = (await nftRuleset(net.gateway)).flatMap(({ chain }) => (chain ? [chain.name] : []))
   t.same(chains, ['forward'])
+})
+
+t.test('expectations as conntrack(8) shows them', { skip }, async (t) => {
+  const lab = new Lab()
+  t.teardown(() => lab.close())
+  const namespace = lab.namespace('expect')
+  const conntrack = await openConntrack({ netns: namespace.path })
+  t.teardown(() => conntrack.close())
+  for (const [n, family, address] of [
+    [0, 4, '198.51.100.1'],
+    [1, 6, '2001:db8::1'],
+  ] as const) {
+    const anchor = anchorConntrack({ family, n, helper: 'sip', timeoutSec: 60 })
+    await conntrack.create(anchor)
+    const ends = { from: { address, port: 6000 }, to: { address, port: 30000 }, mapTo: { address, port: 4000 } }
+    const expectation = inboundPinhole({ anchor: anchor.original, ...ends, source: 'address' })
+    await conntrack.expectations.create(expectation)
+    const [seen] = (await expectations(namespace)).filter(({ tuple }) => tuple.family === family)
+    const { master, tuple, mask, flags } = expectation
+    t.match(seen, { master, tuple, flags, class: 1, helper: 'sip', mask: { source: mask.source } }, `IPv${family}`)
+    t.ok(seen!.timeoutSec! > 170)
+  }
 })
 
 t.test(
