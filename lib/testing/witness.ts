@@ -2,7 +2,7 @@
 import type { ConntrackEntry, Expectation } from '../../types/conntrack.js'
 import type { Family } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
-import { canonicalAddress } from '../base/address.js'
+import { canonicalAddress, familyOf } from '../base/address.js'
 import type { Namespace } from './netns.js'
 
 /** A conntrack(8) line: the entry, and its state words. */
@@ -85,7 +85,7 @@ function parseExpectationLine(line: string): Expectation {
   const pairs = [...line.matchAll(/([a-z0-9-]+) ?= ?(\S+)/g)]
   /** The tuple, its mask and the master's tuple follow each other, and share the names of their ports. */
   const all = (name: string) => pairs.filter(([, key]) => key === name).map(([, , value]) => value ?? '')
-  const family: Family = all('l3proto')[0] === '10' ? 6 : 4
+  const family = familyOf(all('src')[0] ?? '') ?? 4
   const protocol = Number(all('proto')[0])
   const tuple = (prefix: string, index: number): Tuple => ({
     family,

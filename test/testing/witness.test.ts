@@ -35,10 +35,10 @@ t.test('conntrack -o xml', async (t) => {
 })
 
 t.test('conntrack -L expect', async (t) => {
-  // conntrack -L expect (1.4.7), Linux 6.18, an inbound pinhole and one of IPv6
+  // conntrack -L expect -f ipv4, -f ipv6 (1.4.7), Linux 6.18
   const text = [
-    '178 l3proto = 2 proto=17 src=198.51.100.20 dst=198.51.100.1 sport=0 dport=30000 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=127.66.0.1 master-dst=127.65.0.1 sport=1024 dport=9 PERMANENT class=1 helper=sip',
-    '9 l3proto = 10 proto=17 src=2001:db8::1 dst=2001:db8::2 sport=5 dport=6 mask-src=ffff:: mask-dst=ffff:: sport=65535 dport=65535 master-src=100::1:1 master-dst=100::2:1 sport=1024 dport=9 class=0',
+    '178 proto=17 src=198.51.100.20 dst=198.51.100.1 sport=0 dport=30000 mask-src=255.255.255.255 mask-dst=255.255.255.255 sport=0 dport=65535 master-src=127.66.0.1 master-dst=127.65.0.1 sport=1024 dport=9 PERMANENT class=1 helper=sip',
+    '9 proto=17 src=2001:db8::1 dst=2001:db8::2 sport=5 dport=6 mask-src=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff mask-dst=ffff:ffff:ffff:ffff:ffff:ffff:ffff:ffff sport=65535 dport=65535 master-src=100::1:1 master-dst=100::2:1 sport=1025 dport=9 class=0',
     '',
   ].join('\n')
   const [v4, v6] = parseExpectations(text)
