@@ -39,7 +39,7 @@ export function readHost(bytes: Uint8Array, at: number, end: number): boolean {
 
 /** Reads an IPv6 address without brackets that is bytes[at, end) and nothing else (c= lines; `received`, RFC 5118 4.5). */
 export function readBareV6(bytes: Uint8Array, at: number, end: number): boolean {
-  if (end - at < 2 || end - at > 45) return false
+  if (end - at < 2 || end - at > 45 || bytes[at] === LEFT_BRACKET) return false
   return known(bytes, at, end) ? host.family === 6 : remember(bytes, at, end, canonicalAddress(text(bytes, at, end)))
 }
 
