@@ -1,0 +1,50 @@
+import { spawnSync } from 'node:child_process'
+
+/** ok: nothing to do; warn: works, or may work, and something should be looked at; fail: `run` will not help calls. */
+export type Level = 'ok' | 'warn' | 'fail'
+
+export interface Finding {
+  readonly level: Level
+  /** What was looked at, a word or two. */
+  readonly subject: string
+  /** What is so. */
+  readonly fact: string
+  /** What to do about it; empty where there is nothing. */
+  readonly todo: string
+}
+
+/** What the probes look at. Interfaces are empty where none were named. */
+export interface CheckContext {
+  readonly inside: readonly string[]
+  readonly outside: readonly string[]
+  readonly ports: readonly number[]
+  readonly queue: number
+  readonly masquerade: boolean
+  readonly netns: string | undefined
+  readonly socket: string
+  /** Whether CAP_NET_ADMIN is there: the kernel may be asked. */
+  readonly isPrivileged: boolean
+}
+
+export interface Probe {
+  readonly subject: string
+  /** Asks the kernel over netlink, so it needs CAP_NET_ADMIN. */
+  readonly needsPrivilege: boolean
+  /** What it throws becomes a `fail` with the error's sentence. Leaves nothing behind. */
+  readonly look: (context: CheckContext) => Promise<Answer | Answer[]> | Answer | Answer[]
+}
+
+export type Answer = readonly [level: Level, fact: string, todo?: string]
+
+/** A command's output in the context's network namespace; undefined where it cannot be had. Never throws. */
+export function commandOutput({ netns }: CheckContext, argv: readonly string[]): string | undefined {
+  const [file = '', ...rest] = netns === undefined ? argv : ['nsenter', `--net=${netns}`, ...argv]
+  const path = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
+  const done = spawnSync(file, rest, {
+    encoding: 'utf8',
+    timeout: 10_000,
+    maxBuffer: 64 << 20,
+    env: { ...process.env, PATH: path },
+  })
+  return done.status === 0 ? done.stdout : undefined
+}

@@ -1,0 +1,47 @@
+import { settingsOf } from '../alg/index.js'
+import { CthelperError } from '../base/errors.js'
+import { sipTable } from '../nftables/index.js'
+import type { Command, Invocation } from './command.js'
+import { configOption, runOptions } from './config.js'
+import type { ExitCode } from './failure.js'
+import { tableText } from './nft-text.js'
+import { helperSettings, processSettings } from './settings.table.js'
+import { openSpareQueue } from './spare-queue.js'
+
+export const ruleset: Command = {
+  name: 'ruleset',
+  summary: 'Print the table that run would install, in nft syntax.',
+  operands: [],
+  options: [...helperSettings, ...processSettings, configOption],
+  notes: [
+    'Takes the options of run. Changes nothing. Whether this kernel needs the chain forward is asked of it; where it may not be asked, the chain is printed.',
+  ],
+  run: print,
+}
+
+async function print({ given, out }: Invocation): Promise<ExitCode> {
+  const { inside, outside, ports, masquerade, queue, netns } = settingsOf(runOptions(given).helper)
+  const delivers = await deliversConntracks(netns)
+  const first = delivers ? {} : { firstPacketQueue: queue + 1 }
+  if (delivers === undefined)
+    out(
+      '# The kernel could not be asked; the chains forward and first are not installed where it delivers conntracks.\n',
+    )
+  out(tableText(sipTable({ inside, outside, ports, masquerade, queue, ...first })))
+  return 0
+}
+
+/**
+ * Whether the kernel sends conntracks along with queued packets (NFQA_CT), found out on a queue that nobody has; undefined where it
+ * cannot be asked.
+ */
+async function deliversConntracks(netns: string | undefined): Promise<boolean | undefined> {
+  try {
+    const probe = await openSpareQueue(netns)
+    probe.close()
+    return !probe.refusedFlags.includes('conntrack')
+  } catch (error) {
+    if (error instanceof CthelperError) return undefined
+    throw error
+  }
+}
