@@ -9,14 +9,14 @@ import { scanSdp } from '../sdp/index.js'
 import { addressFields, sdpBodies } from '../sip/index.js'
 import { Bindings } from './binding.js'
 import { Call, TRANSACTION_MS } from './call.js'
-import type { Path, Session } from './media.js'
+import type { LocalStream, Path, Session } from './media.js'
 import { legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
-import { difference, type PathPolicy, wantedPaths } from './paths.js'
+import { hold, type PathPolicy, shared, wantedPaths } from './paths.js'
 import type { CallEvent, Plan } from './plan.js'
 import { Ports } from './ports.js'
 import { type Callers, type RegistrationChange, Registrations } from './registration.js'
 import { rewriteFields } from './rewrite.js'
-import { insideSession, outsideSession, rewriteSdp, type SessionContext } from './session.js'
+import { insideSession, outsideSession, rewriteSdp, type SessionContext, Streams } from './session.js'
 
 export interface EngineOptions extends PathPolicy {
   readonly ports?: readonly [number, number] | undefined
@@ -53,6 +53,7 @@ export class Engine {
   readonly #deadlines = new Deadlines<Call>()
   readonly #options: EngineOptions
   readonly #mediaHosts: ReadonlySet<string>
+  readonly #streams = new Streams()
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -176,6 +177,7 @@ export class Engine {
     return {
       flow,
       ports: this.ports,
+      streams: this.#streams,
       mediaHosts: this.#mediaHosts,
       isGateway: this.#options.isGateway ?? (() => false),
       refuse: (reason, detail) => plan.refuse(reason, detail),
@@ -229,8 +231,7 @@ export class Engine {
 
   /** Brings the call's ways in line with what its dialogs say now, and gives back the streams that nobody names any more. */
   #settle(call: Call, plan: Planned): void {
-    const { open, close, kept } = difference(call.paths, wantedPaths(call, this.#options))
-    call.paths = [...kept, ...open]
+    const { open, close } = hold(call, shared(call, wantedPaths(call, this.#options)))
     plan.open.push(...open)
     plan.close.push(...close)
     this.#dropUnused(call)
@@ -252,23 +253,26 @@ export class Engine {
       const local = call.locals[i]!
       if (sessions.has(local)) continue
       call.locals.splice(i, 1)
-      if (local.isTranslated) this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)
+      this.#release(local)
     }
+  }
+
+  #release(local: LocalStream): void {
+    if (--local.holders > 0) return
+    this.#streams.remove(local)
+    if (local.isTranslated) this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)
   }
 
   #end(call: Call, reason: EndReason, plan: Planned): void {
     call.state = 'ended'
     call.endReason = reason
     plan.events.push({ kind: 'end', call: call.info() })
-    plan.close.push(...call.paths)
-    call.paths = []
+    plan.close.push(...hold(call, []).close)
     this.#calls.delete(call.key)
     this.#deadlines.clear(call)
     this.bindings.release(call.flow.binding)
     // The message that ends the call may still carry its ports: they are mapped by `#edits`, which looks at `locals`.
-    for (const local of call.locals) {
-      if (local.isTranslated) this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)
-    }
+    for (const local of call.locals) this.#release(local)
   }
 
   /**
@@ -278,8 +282,7 @@ export class Engine {
   relocate(path: Path): boolean {
     const { local } = path
     if (!local?.isTranslated) return false
-    const call = path.owner
-    if (call instanceof Call && call.paths.some((it) => it !== path && it.local === local && it.kernel)) return false
+    if (local.paths.some((it) => it !== path && it.kernel)) return false
     local.refused ??= new Set()
     local.refused.add(local.outsidePort)
     this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)
@@ -290,7 +293,9 @@ export class Engine {
 
   /** The kernel refused the path for good: the call goes on without it. */
   abandon(path: Path): void {
-    if (path.owner instanceof Call) path.owner.paths = path.owner.paths.filter((it) => it !== path)
+    const { owner, local } = path
+    if (owner instanceof Call) owner.paths = owner.paths.filter((it) => it !== path)
+    if (local) local.paths = local.paths.filter((it) => it !== path)
   }
 
   /** Ends what has run out of time. Call it once a second. */

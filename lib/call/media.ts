@@ -2,7 +2,8 @@ import type { Endpoint, Family } from '../../types/endpoint.js'
 
 /**
  * The inside end of a stream: where the phone listens, and the outside ports leased for it. One object for as long as any
- * session description of the call names the inside endpoint, so that a hold or a refresh keeps its ports.
+ * session description of any call names the inside endpoint, so that a hold or a refresh keeps its ports, and two calls that share
+ * a socket (a conference, a forked call, a test tool) share the mapping, as the kernel could not tell their packets apart.
  */
 export class LocalStream {
   readonly family: Family
@@ -14,6 +15,10 @@ export class LocalStream {
   outsidePort = 0
   /** Outside ports that the kernel refused. */
   refused: Set<number> | undefined
+  /** Calls that name it. */
+  holders = 0
+  /** Ways of all these calls. */
+  paths: Path[] = []
 
   constructor(inside: Endpoint, insideRtcpPort: number, outsideAddress: string, family: Family) {
     this.inside = inside
@@ -102,6 +107,8 @@ export class Path {
   readonly outbound: boolean
   readonly early: boolean
   readonly owner: PathOwner
+  /** Calls that want it. */
+  holders = 0
   /** Kernel side, written by alg/pinholes alone. */
   kernel: object | undefined
 
@@ -144,6 +151,12 @@ export class Path {
   get isTranslated(): boolean {
     const { outside } = this
     return outside.address !== this.inside.address || outside.port !== this.inside.port
+  }
+
+  /** The same way for packets from inside only: another path lets those from outside in. */
+  outboundOnly(): Path {
+    const { local, far, farRtcp, source, early, owner } = this
+    return Path.media(local!, { far, farRtcp, source, early, owner, inbound: false, outbound: true })
   }
 
   /** Equal keys: the same way. */

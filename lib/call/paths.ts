@@ -87,23 +87,35 @@ function offeredPaths(
 function add(wanted: Path[], path: Path): void {
   if (wanted.some((it) => it.key === path.key)) return
   const isCovered = wanted.some((it) => it.local === path.local && it.inbound && it.far.address === path.far.address)
-  const { local, far, farRtcp, source, early, owner } = path
-  wanted.push(
-    isCovered ? Path.media(local!, { far, farRtcp, source, inbound: false, outbound: true, early, owner }) : path,
-  )
+  wanted.push(isCovered ? path.outboundOnly() : path)
 }
 
-/** What to open and what to close to get from the ways of now to those wanted; equal ones stay as they are. */
-export function difference(
-  now: readonly Path[],
-  wanted: readonly Path[],
-): { open: Path[]; close: Path[]; kept: Path[] } {
-  const kept: Path[] = []
-  const open: Path[] = []
+/**
+ * The wanted ways as they are to be held: one that stands already, whoever wants it, is shared; a way in that another call holds
+ * for the same far address serves as it is.
+ */
+export function shared(call: Call, wanted: readonly Path[]): Path[] {
+  const held: Path[] = []
   for (const path of wanted) {
-    const same = now.find((it) => it.key === path.key)
-    if (same) kept.push(same)
-    else open.push(path)
+    const standing = path.local?.paths ?? []
+    const find = (wish: Path) => standing.find((it) => it.key === wish.key) ?? wish
+    const isOthers = (it: Path) => it.holders > (call.paths.includes(it) ? 1 : 0)
+    const same = find(path)
+    const cover = (it: Path) => it.inbound && it.far.address === path.far.address && isOthers(it)
+    const covering = same === path && path.inbound ? standing.find(cover) : undefined
+    const ways = !covering ? [same] : path.outbound ? [covering, find(path.outboundOnly())] : [covering]
+    for (const way of ways) if (!held.includes(way)) held.push(way)
   }
-  return { open, close: now.filter((path) => !kept.includes(path)), kept }
+  return held
+}
+
+/** Makes the call hold `wanted` instead of what it held: what to open, and what to close as nobody holds it any more. */
+export function hold(call: Call, wanted: readonly Path[]): { open: Path[]; close: Path[] } {
+  const before = call.paths
+  call.paths = [...wanted]
+  const open = wanted.filter((path) => !before.includes(path) && ++path.holders === 1)
+  const close = before.filter((path) => !wanted.includes(path) && --path.holders === 0)
+  for (const path of open) path.local?.paths.push(path)
+  for (const { local } of close) if (local) local.paths = local.paths.filter((it) => it.holders > 0)
+  return { open, close }
 }

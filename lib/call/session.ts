@@ -11,6 +11,7 @@ import type { Ports } from './ports.js'
 export interface SessionContext {
   readonly flow: Flow
   readonly ports: Ports
+  readonly streams: Streams
   /** Whether the address is one of the gateway's own. */
   isGateway(address: string): boolean
   /** Inside addresses that SDP may name besides the sender's own. */
@@ -19,6 +20,30 @@ export interface SessionContext {
 }
 
 const LOWEST_PORT = 1024
+
+/** The inside ends of all streams, whichever call they are of. */
+export class Streams {
+  readonly #byInside = new Map<string, LocalStream>()
+
+  get size(): number {
+    return this.#byInside.size
+  }
+
+  find(inside: Endpoint, outsideAddress: string): LocalStream | undefined {
+    return this.#byInside.get(streamKey(inside, outsideAddress))
+  }
+
+  add(local: LocalStream): void {
+    this.#byInside.set(streamKey(local.inside, local.outsideAddress), local)
+  }
+
+  remove(local: LocalStream): void {
+    this.#byInside.delete(streamKey(local.inside, local.outsideAddress))
+  }
+}
+
+const streamKey = ({ address, port }: Endpoint, outsideAddress: string): string =>
+  `${address}|${port}|${outsideAddress}`
 
 const isRtp = (media: SdpMedia): boolean => media.protocol.includes('RTP')
 /** A transport that pinholes for UDP serve: RTP in all its profiles, T.38's udptl, DTLS over UDP. */
@@ -61,8 +86,14 @@ function localStream(
   if (!inside) return undefined
   const known = findLocal(locals, inside.address, inside.port)
   if (known) return known
-  const { flow, ports, refuse } = context
+  const { flow, ports, streams, refuse } = context
   const { address: outsideAddress } = flow.binding.outside
+  const others = streams.find(inside, outsideAddress)
+  if (others) {
+    locals.push(others)
+    others.holders++
+    return others
+  }
   const isTranslated = outsideAddress !== flow.binding.inside.address
   const local = new LocalStream(inside, rtcpPortOf(media), isTranslated ? outsideAddress : inside.address, flow.family)
   local.outsidePort = isTranslated ? ports.lease(outsideAddress, inside.port, local.portCount, local) : inside.port
@@ -71,6 +102,8 @@ function localStream(
     return undefined
   }
   locals.push(local)
+  streams.add(local)
+  local.holders++
   return local
 }
 

@@ -1,5 +1,5 @@
 import type { SdpAddress, SdpTransportAddress } from '../../types/sdp.js'
-import { decimal, equalsIgnoreCase, SLASH } from '../base/ascii.js'
+import { decimal, equalsIgnoreCase, SLASH, SP } from '../base/ascii.js'
 import { host, readBareV6, readHost } from '../base/host.js'
 import { nextWord, word } from './line.js'
 
@@ -8,19 +8,31 @@ import { nextWord, word } from './line.js'
  * IN, neither IP4 nor IP6, no address, an address of the other family, or something after it. A host name fits both types.
  */
 export function scanAddress(bytes: Uint8Array, at: number, end: number): SdpAddress | undefined {
-  if (!nextWord(bytes, at, end) || !equalsIgnoreCase(bytes, word.start, word.end, 'in')) return undefined
-  if (!nextWord(bytes, word.end, end)) return undefined
-  const addressType = { start: word.start, end: word.end }
-  const isV4 = equalsIgnoreCase(bytes, word.start, word.end, 'ip4')
-  if (!isV4 && !equalsIgnoreCase(bytes, word.start, word.end, 'ip6')) return undefined
-  if (!nextWord(bytes, word.end, end)) return undefined
-  const { start } = word
+  const isUsual = isInIp4(bytes, at, end)
+  const family = isUsual ? 4 : scanTypes(bytes, at, end)
+  const addressType = isUsual ? { start: at + 3, end: at + 6 } : { start: word.start, end: word.end }
+  if (family === 0 || !nextWord(bytes, addressType.end, end)) return undefined
+  const { start, end: to } = word
   let stop = start
-  while (stop < word.end && bytes[stop] !== SLASH) stop++
-  const to = word.end
-  if (nextWord(bytes, to, end) || !isScope(bytes, stop, to)) return undefined
-  if (!readSdpHost(bytes, start, stop) || host.family === (isV4 ? 6 : 4)) return undefined
+  while (stop < to && bytes[stop] !== SLASH) stop++
+  if (to < end && nextWord(bytes, to, end)) return undefined
+  if (stop < to && !isScope(bytes, stop, to)) return undefined
+  if (!readSdpHost(bytes, start, stop) || (host.family !== 0 && host.family !== family)) return undefined
   return { range: { start, end: stop }, address: host.address, family: host.family, addressType }
+}
+
+/** `IN IP4 `, as nearly every line has it. */
+function isInIp4(bytes: Uint8Array, at: number, end: number): boolean {
+  if (end - at < 8 || bytes[at] !== 73 || bytes[at + 1] !== 78 || bytes[at + 2] !== SP) return false
+  return bytes[at + 3] === 73 && bytes[at + 4] === 80 && bytes[at + 5] === 52 && bytes[at + 6] === SP
+}
+
+/** Reads `nettype addrtype`, spelled anyhow; leaves the second in `word`. 0 when malformed. */
+function scanTypes(bytes: Uint8Array, at: number, end: number): 0 | 4 | 6 {
+  if (!nextWord(bytes, at, end) || !equalsIgnoreCase(bytes, word.start, word.end, 'in')) return 0
+  if (!nextWord(bytes, word.end, end)) return 0
+  if (equalsIgnoreCase(bytes, word.start, word.end, 'ip4')) return 4
+  return equalsIgnoreCase(bytes, word.start, word.end, 'ip6') ? 6 : 0
 }
 
 /** Nothing, or `/ttl` and `/n`: digits and slashes. */

@@ -40,6 +40,7 @@ for (const [family, nat] of [
     t.match(await answering, { code: 0, successful: 1, failed: 0 })
     t.same(await expectations(gateway), [])
     t.match(scene.sip.status().sizes, { calls: 0, pinholes: 0, flows: 0, ports: 0 })
+    t.same(scene.refusals, [])
   })
 }
 

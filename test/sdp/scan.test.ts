@@ -17,6 +17,13 @@ const head = ['v=0', 'o=- 1 2 IN IP4 10.0.0.1', 's=-', 'c=IN IP4 10.0.0.1', 't=0
 /** A description with these lines after the usual ones. */
 const withLines = (...lines: string[]): Buffer => buffer([...head, ...lines])
 
+t.test('brackets around IPv6, as SIPp writes them, are passed over', async (t) => {
+  const bytes = buffer(['v=0', 'c=IN IP6 [2001:DB8::1]'])
+  const { connection } = sdpOf(bytes)
+  t.match(connection, { address: '2001:db8::1', family: 6 })
+  t.equal(bytes.toString('latin1', connection!.range.start, connection!.range.end), '2001:DB8::1')
+})
+
 t.test('ranges', async (t) => {
   const bytes = buffer([
     'v=0',
@@ -169,7 +176,8 @@ const refused: readonly [lines: string | string[], reason: string, limits?: SdpL
   ['v=0\r\nc=ATM IP4 10.0.0.1\r\n', 'connection-syntax'],
   ['v=0\r\nc=IN IP4 2001:db8::1\r\n', 'connection-syntax'],
   ['v=0\r\nc=IN IP6 10.0.0.1\r\n', 'connection-syntax'],
-  ['v=0\r\nc=IN IP6 [2001:db8::1]\r\n', 'connection-syntax'],
+  ['v=0\r\nc=IN IP6 [2001:db8::1\r\n', 'connection-syntax'],
+  ['v=0\r\nc=IN IP4 [10.0.0.1]\r\n', 'connection-syntax'],
   ['v=0\r\nc=IN IP4 10.0.0.1/x\r\n', 'connection-syntax'],
   ['v=0\r\nc=IN IP4 \r\n', 'connection-syntax'],
   [['c=IN IP4 10.0.0.2'], 'connection-syntax'],
