@@ -8,6 +8,7 @@ import { nextWord, word } from './line.js'
  * IN, neither IP4 nor IP6, no address, an address of the other family, or something after it. A host name fits both types.
  */
 export function scanAddress(bytes: Uint8Array, at: number, end: number): SdpAddress | undefined {
+  while (at < end && bytes[at] === SP) at++
   const isUsual = isInIp4(bytes, at, end)
   const family = isUsual ? 4 : scanTypes(bytes, at, end)
   const addressType = isUsual ? { start: at + 3, end: at + 6 } : { start: word.start, end: word.end }
@@ -17,8 +18,11 @@ export function scanAddress(bytes: Uint8Array, at: number, end: number): SdpAddr
   while (stop < to && bytes[stop] !== SLASH) stop++
   if (to < end && nextWord(bytes, to, end)) return undefined
   if (stop < to && !isScope(bytes, stop, to)) return undefined
-  if (!readSdpHost(bytes, start, stop) || (host.family !== 0 && host.family !== family)) return undefined
-  return { range: { start, end: stop }, address: host.address, family: host.family, addressType }
+  // Brackets around IPv6 are against the grammar, but SIPp writes them and people live with it: they stay outside the range.
+  const bracket = family === 6 && bytes[start] === 91 && bytes[stop - 1] === 93 ? 1 : 0
+  const range = { start: start + bracket, end: stop - bracket }
+  if (!readSdpHost(bytes, range.start, range.end) || (host.family !== 0 && host.family !== family)) return undefined
+  return { range, address: host.address, family: host.family, addressType }
 }
 
 /** `IN IP4 `, as nearly every line has it. */
