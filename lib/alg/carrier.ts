@@ -11,42 +11,49 @@ import {
 } from '../conntrack/index.js'
 
 /** Under whose policy expectations live: a helper of our own, or the kernel's `sip` where it has no nfnetlink_cthelper. */
-export type Carrier = 'cthelper' | 'sip'
+export interface Carrier {
+  readonly name: 'cthelper' | 'sip'
+  /** The timeout that all its policies give an expectation, seconds; undefined when they differ. */
+  readonly timeoutSec: number | undefined
+}
 
-const NAME: Carrier = 'cthelper'
+const NAME = 'cthelper'
 const UDP = 17
-const DAY_SEC = 86_400
+/** The kernel's own helper: an hour for signalling, three minutes for media (nf_conntrack_sip.c). */
+const KERNEL_SIP: Carrier = { name: 'sip', timeoutSec: undefined }
 
 /**
- * Never enabled: an enabled helper would get every RTP packet of the flows that inherit it on older kernels into a queue. Leases
- * bound the expectations' lives, so the policies do not; `maxExpected` 0 is unlimited.
+ * Never enabled: an enabled helper would get every RTP packet of the flows that inherit it on older kernels into a queue.
+ * `maxExpected` 0 is unlimited.
  */
-const registrationOf = (family: 2 | 10): HelperRegistration => ({
+const registrationOf = (family: 2 | 10, timeoutSec: number): HelperRegistration => ({
   name: NAME,
   family,
   protocol: UDP,
   enabled: false,
-  policies: ['signalling', 'media', 'holder'].map((name) => ({ name, maxExpected: 0, timeoutSec: DAY_SEC })),
+  policies: ['signalling', 'media', 'holder'].map((name) => ({ name, maxExpected: 0, timeoutSec })),
 })
 
-/** Registers our own helper for both families where the kernel takes it; `sip` where it has no way to. */
-export async function openCarrier(conntrack: Conntrack): Promise<Carrier> {
+/** Registers our own helper for both families where the kernel takes it, with policies of that timeout; `sip` where it has no way to. */
+export async function openCarrier(conntrack: Conntrack, timeoutSec: number): Promise<Carrier> {
   for (const family of [2, 10] as const) {
     try {
-      await conntrack.registerHelper(registrationOf(family))
+      await conntrack.registerHelper(registrationOf(family, timeoutSec))
     } catch (error) {
       if (!(error instanceof CthelperError)) throw error
-      if (error.code === 'ERR_UNSUPPORTED') return 'sip'
-      // Registered already, by a process that was killed or that serves another network namespace: the policy is the same.
+      if (error.code === 'ERR_UNSUPPORTED') return KERNEL_SIP
+      // Registered already, by a process that was killed or that serves another network namespace: shared, with its policies.
       if (error.errnoName !== 'EEXIST' && error.errnoName !== 'EBUSY') throw error
     }
   }
-  return NAME
+  const registered = (await conntrack.listHelpers()).filter(({ name }) => name === NAME)
+  const timeouts = new Set(registered.flatMap(({ policies }) => policies.map((policy) => policy.timeoutSec)))
+  return { name: NAME, timeoutSec: timeouts.size === 1 ? [...timeouts][0] : undefined }
 }
 
 /** Takes our helper out again; it stays while other conntracks use it (there is one table for all network namespaces). */
 export async function closeCarrier(conntrack: Conntrack, carrier: Carrier): Promise<void> {
-  if (carrier === 'sip') return
+  if (carrier.name === 'sip') return
   for (const family of [2, 10] as const) {
     try {
       await conntrack.unregisterHelper({ name: NAME, family, protocol: UDP })

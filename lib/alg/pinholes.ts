@@ -9,6 +9,7 @@ import type {
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
 import { ANCHOR_COUNT, anchorConntrack, isAnchor, tupleKey } from '../conntrack/index.js'
+import type { Carrier } from './carrier.js'
 import { type ComponentSpec, componentsOf } from './path-expectations.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
@@ -19,8 +20,8 @@ export interface PinholeKernel {
 
 export interface PinholesOptions {
   readonly kernel: PinholeKernel
-  /** Helper name whose policies carry the expectations. */
-  readonly carrier: string
+  /** The helper whose policies carry the expectations. */
+  readonly carrier: Carrier
   /** How long the kernel keeps a pinhole that nobody renews. */
   readonly leaseSec: number
   /** First anchor number; default random, so that a successor does not meet the anchors of a killed process. */
@@ -167,8 +168,8 @@ export class Pinholes {
   }
 
   #stand(path: Path, now: number): Standing {
-    const { carrier: helper, leaseSec: timeoutSec } = this.#options
-    const conntrack = anchorConntrack({ family: path.family, n: this.#next, helper, timeoutSec })
+    const { carrier, leaseSec: timeoutSec } = this.#options
+    const conntrack = anchorConntrack({ family: path.family, n: this.#next, helper: carrier.name, timeoutSec })
     this.#next = (this.#next + 1) % ANCHOR_COUNT
     const standing = new Standing(path, conntrack, now + (timeoutSec * 1000) / 3)
     path.kernel = standing
@@ -191,6 +192,11 @@ export class Pinholes {
       for (const tuple of flows) operations.push({ kind: 'delete-conntrack', tuple })
     }
     for (const expectation of expectations) operations.push({ kind: 'create-expectation', expectation })
+    // The kernel collects an anchor up to a minute late; an expectation's own timer is exact, but begins with the policy's value.
+    const { carrier, leaseSec } = this.#options
+    if (carrier.timeoutSec === leaseSec) return
+    for (const expectation of expectations)
+      operations.push({ kind: 'update-expectation', expectation, timeoutSec: leaseSec })
   }
 
   /** Appends what shuts a path: its anchor, with it its expectations, and its live flows unless one of `heirs` has them now. */
@@ -293,7 +299,6 @@ export class Pinholes {
     const { leaseSec } = this.#options
     standing.renewAt = now + (leaseSec * 1000) / 3
     operations.push({ kind: 'update-conntrack', tuple: standing.anchor, timeoutSec: leaseSec })
-    // The carrier's policy bounds an expectation's own life (`sip`: 180 s).
     for (const expectation of standing.open)
       operations.push({ kind: 'update-expectation', expectation, timeoutSec: leaseSec })
   }

@@ -117,13 +117,13 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   }
 
   async #openCarrier(conntrack: Conntrack): Promise<Carrier> {
-    const carrier = await openCarrier(conntrack)
+    const carrier = await openCarrier(conntrack, this.#settings.leaseSec)
     this.#undo.push(() => closeCarrier(conntrack, carrier))
-    let { failure, step } = await tryCarrier(conntrack, carrier)
+    let { failure, step } = await tryCarrier(conntrack, carrier.name)
     if (failure) {
       // The NAT function lives in a module that nothing loads by itself.
       await loadModule('nf_nat_sip')
-      ;({ failure, step } = await tryCarrier(conntrack, carrier))
+      ;({ failure, step } = await tryCarrier(conntrack, carrier.name))
     }
     if (!failure) return carrier
     const said = `${failure.errnoName}${failure.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
@@ -257,7 +257,14 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       waiting: pipeline.waiting,
     }
     const counted = queues.map((queue) => ({ number: queue.number, ...queue.counters() }))
-    return { isRunning: true, counters, sizes, queues: counted, carrier, conntrackDelivered: queues.length === 1 }
+    return {
+      isRunning: true,
+      counters,
+      sizes,
+      queues: counted,
+      carrier: carrier.name,
+      conntrackDelivered: queues.length === 1,
+    }
   }
 
   #tell(event: CallEvent): void {
