@@ -14,7 +14,21 @@ check() {
   fi
 }
 
-# tap_files NAME JOBS FILE...: runs test files, prints a line a file, all of the output of a failed run, the reasons of skips.
+# A line a test file from tap's output; of a failed file also what it said, but for the assertions that passed. What stands
+# outside of any file (a crash of tap itself) comes through.
+digest_tap='
+  /^# Subtest: / { held = ""; inside = 1; next }
+  /^(not )?ok [0-9]+ - / {
+    if ($1 == "not") printf "%s", held
+    held = ""; inside = 0
+    sub(/ok [0-9]+ -/, "ok -"); print; next
+  }
+  inside { if ($0 !~ /^ +(ok |1\.\.|# Subtest)/ && NF) held = held $0 "\n"; next }
+  /^(TAP version|1\.\.|# |$)/ { next }
+  { print }
+  END { printf "%s", held }'
+
+# tap_files NAME JOBS FILE...: runs test files, prints a line a file, what failed, and the reasons of skips.
 tap_files() {
   local name=$1 jobs=$2 log
   shift 2
@@ -23,7 +37,7 @@ tap_files() {
   echo "# $name"
   tap --jobs="$jobs" --reporter=tap "$@" > "$log" 2>&1 < /dev/null
   local status=$?
-  if [ "$status" -ne 0 ]; then cat "$log"; else grep -E '^(not )?ok ' "$log" | sed 's/^\(not \)\{0,1\}ok [0-9]* -/\1ok -/'; fi
+  awk "$digest_tap" "$log"
   grep -oE '# SKIP.*' "$log" | sort | uniq -c | sed 's/# SKIP/skipped:/'
   count "$log" "$status"
   rm -f "$log"

@@ -124,7 +124,7 @@ node_modules_layer() {
   echo "$archive"
 }
 
-# app_layer DIRECTORY [TEST...]: DIRECTORY/app.cpio with lib, test, dist and the addon, tests compiled to plain JavaScript
+# app_layer DIRECTORY TEST... (or all): DIRECTORY/app.cpio with lib, test, dist and the addon, tests compiled to plain JavaScript
 # (loading TypeScript under emulation costs more than the tests), and the list of tests to run.
 app_layer() {
   local root=$1/app app=$1/app/opt/app name
@@ -134,7 +134,7 @@ app_layer() {
   tsc -p . --noEmit false --noCheck --outDir "$app" || return 1
   tar -c --exclude='*.ts' --exclude=test/stock-kernel test package.json $(ls -d dist build/Release/cthelper.node) | tar -x -C "$app" || return 1
   cp "$here/guest.sh" "$app/"
-  if [ $# -gt 0 ]; then
+  if [ "$1" != all ]; then
     for name in "$@"; do [ -e "$app/test/kernel/$name.test.js" ] || { echo "no such test: $name" >&2; return 1; }; done
     printf '%s\n' "$@" > "$app/tests"
   else

@@ -1,9 +1,9 @@
 #!/bin/bash
 # Kernel tests under a stock Debian kernel, in qemu: test/stock-kernel/run.sh [KERNEL] [TEST...]
 #   KERNEL  a package (linux-image-6.1.0-54-cloud-amd64), or a version to find the newest cloud package of: 6.12 (default), 6.1
-#   TEST    names of test/kernel/NAME.test.ts; default all
+#   TEST    names of test/kernel/NAME.test.ts, or all; default those listed in test/stock-kernel/tests (about five minutes)
 # Environment: ACCEL (qemu -accel, default tcg: kvm may be there and not work), FILE_TIMEOUT (seconds a test file, default 240),
-# CTHELPER_TIME_SCALE (default 1 with kvm, 10 with tcg), GUEST_TIMEOUT (seconds in all, default 900).
+# CTHELPER_TIME_SCALE (default 1 with kvm, 10 with tcg), GUEST_TIMEOUT (seconds in all, default 900; with all 3600).
 # Prints the guest's TAP; last line: N passed, N failed, N skipped.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -21,6 +21,8 @@ kernel=6.12
 case "${1:-}" in
   6.* | linux-image-*) kernel=$1 && shift ;;
 esac
+[ $# -gt 0 ] || mapfile -t default_tests < <(grep -v '^#' "$here/tests")
+[ $# -gt 0 ] || set -- "${default_tests[@]}"
 bash test/prepare.sh --stock-kernel || give_up 'prepare failed'
 PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 package=$(kernel_package "$kernel") && [ -n "$package" ] || give_up "no package for kernel $kernel"
@@ -34,6 +36,7 @@ app_layer "$work" "$@" || give_up 'cannot compile the tests'
 # The kernel unpacks concatenated archives one over the other.
 cat "$userland" "$kernel_files.cpio" "$modules" "$work/app.cpio" > "$work/initrd"
 
+[ "$1" = all ] && in_all=3600 || in_all=900
 accel=${ACCEL:-tcg}
 [ "$accel" = tcg ] && scale=10 || scale=1
 append="console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on"
@@ -41,7 +44,7 @@ append="$append time_scale=${CTHELPER_TIME_SCALE:-$scale} file_timeout=${FILE_TI
 echo "# $package under qemu ($accel, time scale ${CTHELPER_TIME_SCALE:-$scale})"
 
 # -smp 1: with two, one boot in ten dies in the guest's text patching. The guest's second serial line is what we print.
-timeout -k 5 "${GUEST_TIMEOUT:-900}" qemu-system-x86_64 -accel "$accel" -cpu max -m 1536 -smp 1 -nodefaults -no-user-config \
+timeout -k 5 "${GUEST_TIMEOUT:-$in_all}" qemu-system-x86_64 -accel "$accel" -cpu max -m 1536 -smp 1 -nodefaults -no-user-config \
   -display none -no-reboot -kernel "$kernel_files.vmlinuz" -initrd "$work/initrd" -append "$append" \
   -serial "file:$work/console" -serial stdio < /dev/null 2> "$work/qemu" | tr -d '\r' | tee "$work/log" | grep --line-buffered -v '^@@'
 
