@@ -1,4 +1,4 @@
-import { lstatSync, unlinkSync } from 'node:fs'
+import { lstatSync, type Stats, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
 import type { CallInfo, PinholeInfo, RegistrationInfo } from '../../types/call.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
@@ -48,7 +48,7 @@ const AT_ONCE = 256
  * anything is touched. Throws `Failure`: 2, or 3 where permissions forbid to look.
  */
 export async function requireFreeSocket(path: string): Promise<void> {
-  const stat = lstatSync(path, { throwIfNoEntry: false })
+  const stat = fileAt(path)
   if (!stat) return
   if (!stat.isSocket()) throw usage(`${path} is no socket: remove it, or choose another path with --socket`)
   try {
@@ -63,6 +63,15 @@ export async function requireFreeSocket(path: string): Promise<void> {
     if (code === 'EACCES')
       throw new Failure(3, `may not connect to ${path}: run as root, or choose another with --socket`)
     throw usage(`a process that is not answering holds ${path} (${messageOf(error)}): end it, or use --socket`)
+  }
+}
+
+function fileAt(path: string): Stats | undefined {
+  try {
+    return lstatSync(path, { throwIfNoEntry: false })
+  } catch (error) {
+    const exitCode = systemCode(error) === 'EACCES' ? 3 : 2
+    throw new Failure(exitCode, `cannot look at ${path} (${messageOf(error)}): choose another path with --socket`)
   }
 }
 

@@ -1,0 +1,51 @@
+import { spawn, spawnSync } from 'node:child_process'
+import { readdirSync, statSync } from 'node:fs'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
+
+export const root = fileURLToPath(new URL('../..', import.meta.url))
+const main = join(root, 'dist/cli/main.js')
+
+const newest = (directory: string): number =>
+  Math.max(
+    ...readdirSync(directory, { recursive: true, withFileTypes: true })
+      .filter((it) => it.isFile())
+      .map((it) => statSync(join(it.parentPath, it.name)).mtimeMs),
+  )
+
+const modified = (file: string): number => statSync(file, { throwIfNoEntry: false })?.mtimeMs ?? 0
+
+/** Path of the compiled command line, compiled anew when lib/ is newer than dist/. */
+export function builtCli(): string {
+  if (newest(join(root, 'lib')) > Math.max(modified(main), modified(join(root, 'dist/index.js')))) {
+    spawnSync(process.execPath, [join(root, 'node_modules/typescript/bin/tsc'), '-p', 'tsconfig.build.json'], {
+      cwd: root,
+    })
+  }
+  return main
+}
+
+export interface CliResult {
+  readonly code: number | null
+  readonly stdout: string
+  readonly stderr: string
+}
+
+/** Runs `cthelper` to its end, ten seconds at most, optionally as another user. */
+export function cli(args: readonly string[], user?: string): Promise<CliResult> {
+  // tap would load its own modules into every Node process that is started.
+  const argv = ['env', '-u', 'NODE_OPTIONS', process.execPath, builtCli(), ...args]
+  const [file = '', ...rest] = user ? ['setpriv', `--reuid=${user}`, '--clear-groups', ...argv] : argv
+  const child = spawn(file, rest, { stdio: ['ignore', 'pipe', 'pipe'] })
+  const output = { stdout: '', stderr: '' }
+  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
+  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
+  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  return new Promise((resolve, reject) => {
+    child.on('error', reject)
+    child.on('close', (code) => {
+      clearTimeout(timer)
+      resolve({ code, ...output })
+    })
+  })
+}
