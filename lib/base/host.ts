@@ -1,5 +1,7 @@
 import { canonicalAddress } from './address.js'
-import { CLASS, HOST, isDigit, LEFT_BRACKET, RIGHT_BRACKET, text } from './ascii.js'
+import { ASCII, isDigit, text } from './ascii.js'
+
+const { CLASS, HOST, LEFT_BRACKET, RIGHT_BRACKET } = ASCII
 
 /** What `readHost` found last. One object for all calls, since hosts are read several times a message: copy what you keep. */
 export interface Host {
@@ -11,7 +13,9 @@ export interface Host {
   family: 0 | 4 | 6
 }
 
-export const host: Host = { end: 0, address: '', family: 0 }
+const found: Host = { end: 0, address: '', family: 0 }
+
+export const host = found
 
 /** The same few hundred hosts stand in every message; keeping their text saves its making. Direct-mapped, so it cannot grow. */
 const SLOTS = 1024
@@ -40,12 +44,12 @@ export function readHost(bytes: Uint8Array, at: number, end: number): boolean {
 /** Reads an IPv6 address without brackets that is bytes[at, end) and nothing else (c= lines; `received`, RFC 5118 4.5). */
 export function readBareV6(bytes: Uint8Array, at: number, end: number): boolean {
   if (end - at < 2 || end - at > 45 || bytes[at] === LEFT_BRACKET) return false
-  return known(bytes, at, end) ? host.family === 6 : remember(bytes, at, end, canonicalAddress(text(bytes, at, end)))
+  return known(bytes, at, end) ? found.family === 6 : remember(bytes, at, end, canonicalAddress(text(bytes, at, end)))
 }
 
 /** Reads an address or host name that is bytes[at, end) and nothing else: IPv6 with or without brackets. */
 export function readWholeHost(bytes: Uint8Array, at: number, end: number): boolean {
-  if (readHost(bytes, at, end) && host.end === end) return true
+  if (readHost(bytes, at, end) && found.end === end) return true
   return readBareV6(bytes, at, end)
 }
 
@@ -61,9 +65,9 @@ function readV4(bytes: Uint8Array, at: number, end: number): boolean {
     value = (value << 8) | octet
   }
   if (at < end && (CLASS[bytes[at]!]! & HOST) !== 0) return false
-  host.end = at
-  host.address = v4Text(value >>> 0)
-  host.family = 4
+  found.end = at
+  found.address = v4Text(value >>> 0)
+  found.family = 4
   return true
 }
 
@@ -94,9 +98,9 @@ function readName(bytes: Uint8Array, at: number, end: number): boolean {
   while (to < end && (CLASS[bytes[to]!]! & HOST) !== 0) to++
   if (to === at || to - at > MAX_NAME) return false
   if (known(bytes, at, to)) return true
-  host.end = to
-  host.address = text(bytes, at, to).toLowerCase()
-  host.family = 0
+  found.end = to
+  found.address = text(bytes, at, to).toLowerCase()
+  found.family = 0
   keep(bytes, at, to)
   return true
 }
@@ -107,17 +111,17 @@ function known(bytes: Uint8Array, start: number, end: number): boolean {
   const { raw } = entry
   if (raw.length !== end - start) return false
   for (let i = 0; i < raw.length; i++) if (raw.charCodeAt(i) !== bytes[start + i]) return false
-  host.end = end
-  host.address = entry.address
-  host.family = entry.family
+  found.end = end
+  found.address = entry.address
+  found.family = entry.family
   return true
 }
 
 function remember(bytes: Uint8Array, start: number, end: number, address: string | undefined): boolean {
   if (address?.includes(':') !== true) return false
-  host.end = end
-  host.address = address
-  host.family = 6
+  found.end = end
+  found.address = address
+  found.family = 6
   keep(bytes, start, end)
   return true
 }
@@ -125,8 +129,8 @@ function remember(bytes: Uint8Array, start: number, end: number, address: string
 function keep(bytes: Uint8Array, start: number, end: number): void {
   const entry = named[slotOf(bytes, start, end)]!
   entry.raw = text(bytes, start, end)
-  entry.address = host.address
-  entry.family = host.family
+  entry.address = found.address
+  entry.family = found.family
 }
 
 function slotOf(bytes: Uint8Array, start: number, end: number): number {

@@ -1,7 +1,9 @@
 import type { SdpAddress, SdpTransportAddress } from '../../types/sdp.js'
-import { decimal, equalsIgnoreCase, SLASH, SP } from '../base/ascii.js'
+import { ASCII, decimal, equalsIgnoreCase } from '../base/ascii.js'
 import { host, readBareV6, readHost } from '../base/host.js'
 import { nextWord, word } from './line.js'
+
+const { SLASH, SP } = ASCII
 
 /**
  * Reads `nettype addrtype address[/ttl[/n]]` at `at`, as c=, o= and a=rtcp end (RFC 8866 5.7, 5.2). Undefined when malformed: not

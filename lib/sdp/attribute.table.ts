@@ -1,9 +1,11 @@
 import type { Direction } from '../../types/sdp.js'
-import { COLON, text } from '../base/ascii.js'
+import { ASCII, text } from '../base/ascii.js'
 import { NameIndex } from '../base/name-index.js'
 import { readCandidate, readPath, readRemoteCandidates, readRtcp } from './attribute.js'
 import { nextWord, word } from './line.js'
 import type { OpenMedia } from './media.js'
+
+const { COLON } = ASCII
 
 /** What attributes say about a description; `media` is the section they stand in, undefined at the session level. */
 export interface AttributeTarget {

@@ -1,9 +1,11 @@
 import type { SdpTransportAddress } from '../../types/sdp.js'
-import { AT, COLON, decimal, equalsIgnoreCase, SEMICOLON, SLASH, text } from '../base/ascii.js'
+import { ASCII, decimal, equalsIgnoreCase, text } from '../base/ascii.js'
 import { host, readHost } from '../base/host.js'
 import { readSdpHost, scanAddress, scanTransportAddress } from './address.js'
 import type { AttributeTarget } from './attribute.table.js'
 import { nextWord, word } from './line.js'
+
+const { AT, COLON, SEMICOLON, SLASH } = ASCII
 
 /** a=rtcp (RFC 3605): `port [IN IP4 address]`. */
 export function readRtcp({ bytes, media }: AttributeTarget, start: number, end: number): boolean {

@@ -1,15 +1,19 @@
-import { CR, LF, SP } from '../base/ascii.js'
+import { ASCII } from '../base/ascii.js'
+
+const { CR, LF, SP } = ASCII
+
+const found = { start: 0, end: 0 }
 
 /** Fields of an SDP line, separated by single spaces (RFC 8866 9); several are read over. One object for all calls. */
-export const word = { start: 0, end: 0 }
+export const word = found
 
 /** Reads the next word at `at`; false when the line ends first. `word` holds its range. */
 export function nextWord(bytes: Uint8Array, at: number, end: number): boolean {
   while (at < end && bytes[at] === SP) at++
-  word.start = at
+  found.start = at
   while (at < end && bytes[at] !== SP) at++
-  word.end = at
-  return at > word.start
+  found.end = at
+  return at > found.start
 }
 
 /** Position of the line feed that ends the line at `at`, or `end`. */

@@ -1,6 +1,8 @@
 import type { Direction, SdpAddress, SdpCandidate, SdpMedia, SdpTransportAddress } from '../../types/sdp.js'
-import { decimal, equalsIgnoreCase, SLASH, text } from '../base/ascii.js'
+import { ASCII, decimal, equalsIgnoreCase, text } from '../base/ascii.js'
 import { nextWord, word } from './line.js'
+
+const { SLASH } = ASCII
 
 /** An m= section while it is being read. `direction` and `setup` are empty until an attribute says them. */
 export interface OpenMedia {

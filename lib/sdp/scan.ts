@@ -1,10 +1,12 @@
 import type { MalformedSdp, Sdp, SdpAddress, SdpLimits } from '../../types/sdp.js'
 import type { Scan } from '../../types/sip.js'
-import { CR, EQUALS, equalsIgnoreCase, LF, text } from '../base/ascii.js'
+import { ASCII, equalsIgnoreCase, text } from '../base/ascii.js'
 import { scanAddress } from './address.js'
 import { type AttributeTarget, readAttribute } from './attribute.table.js'
 import { contentEnd, lineFeed, nextWord, word } from './line.js'
 import { type OpenMedia, openMedia } from './media.js'
+
+const { CR, EQUALS, LF } = ASCII
 
 const DEFAULT_MEDIA = 32
 const DEFAULT_BYTES = 65535

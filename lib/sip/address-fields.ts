@@ -1,11 +1,13 @@
 import type { Range } from '../../types/range.js'
 import type { AddressField, AddressProblem } from '../../types/sip.js'
 import type { AddressSink } from './address-sink.js'
-import { headerTable, STRIDE } from './header.table.js'
+import { headerTable, ROW } from './header.table.js'
 import { scanAddresses } from './name-addr.js'
 import { scanUri } from './uri.js'
 import { scanVia } from './via.js'
 import { scanWarning } from './warning.js'
+
+const { STRIDE } = ROW
 
 type Reader = (sink: AddressSink, start: number, end: number) => boolean
 

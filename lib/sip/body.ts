@@ -1,7 +1,12 @@
 import type { Range } from '../../types/range.js'
 import type { SdpBody, SipMessage } from '../../types/sip.js'
-import { COLON, CR, LF, SEMICOLON, SP, skipSpace, skipSpaceBack, TAB, text } from '../base/ascii.js'
+import { ASCII, equalsIgnoreCase, skipSpace, skipSpaceBack, text } from '../base/ascii.js'
+import { ROW } from './header.table.js'
+import { linesOf } from './message.js'
 import { findParameter, parameter } from './parameter.js'
+
+const { COLON, CR, LF, SEMICOLON, SP, TAB } = ASCII
+const { CONTENT_DISPOSITION, CONTENT_ENCODING, CONTENT_TRANSFER_ENCODING, CONTENT_TYPE, STRIDE } = ROW
 
 /** Multipart in multipart, and parts in all: more is nobody's call. */
 const MAX_DEPTH = 4
@@ -27,12 +32,28 @@ interface Mime {
 export function sdpBodies(message: SipMessage): SdpBody[] {
   const { body } = message
   if (body.end === body.start) return []
+  if (isPlainSdp(message))
+    return [{ start: body.start, end: body.end, contentLength: undefined, disposition: 'session' }]
   const encoding = message.get('content-encoding') ?? ''
   const transfer = message.get('content-transfer-encoding') ?? ''
   const mime = mimeOf(message.get('content-type') ?? '', encoding, transfer, message.get('content-disposition') ?? '')
   const found: SdpBody[] = []
   collect(message.bytes, body.start, body.end, mime, 0, { found, partsLeft: MAX_PARTS })
   return found
+}
+
+const SDP = 'application/sdp'
+
+/** The message nearly all are: `Content-Type: application/sdp`, and no other header that says something about the body. */
+function isPlainSdp(message: SipMessage): boolean {
+  const { slab, start, end } = linesOf(message)
+  let isSdp = false
+  for (let line = start; line < end; line += STRIDE) {
+    const row = slab[line]!
+    if (row === CONTENT_TYPE) isSdp = equalsIgnoreCase(message.bytes, slab[line + 3]!, slab[line + 4]!, SDP)
+    else if (row === CONTENT_ENCODING || row === CONTENT_TRANSFER_ENCODING || row === CONTENT_DISPOSITION) return false
+  }
+  return isSdp
 }
 
 interface Collection {
@@ -43,7 +64,7 @@ interface Collection {
 function collect(bytes: Uint8Array, start: number, end: number, mime: Mime, depth: number, into: Collection): void {
   if (!mime.isPlain || end <= start) return
   const { type, boundary, disposition, contentLength } = mime
-  if (type === 'application/sdp') into.found.push({ start, end, contentLength, disposition: disposition || 'session' })
+  if (type === SDP) into.found.push({ start, end, contentLength, disposition: disposition || 'session' })
   else if (type.startsWith('multipart/') && type !== 'multipart/signed' && boundary && depth < MAX_DEPTH) {
     eachPart(bytes, start, end, boundary, (partStart, partEnd) => {
       if (into.partsLeft-- <= 0) return

@@ -1,9 +1,12 @@
 import type { AddressField, ContactValue, SipMessage } from '../../types/sip.js'
-import { COMMA, decimal } from '../base/ascii.js'
-import { CONTACT, STRIDE } from './header.table.js'
+import { ASCII, decimal } from '../base/ascii.js'
+import { ROW } from './header.table.js'
 import { addressFields, linesOf } from './message.js'
 import { nameAddr, nextAddress } from './name-addr.js'
 import { isParameter, nextParameter, parameter } from './parameter.js'
+
+const { COMMA } = ASCII
+const { CONTACT, STRIDE } = ROW
 
 /**
  * The Contact values of a message, over all its Contact lines, in order (RFC 3261 20.10). A line with an address problem gives

@@ -1,9 +1,12 @@
 import type { MalformedSip } from '../../types/sip.js'
-import { COMMA, decimal, isDigit, isSpace, isToken, SEMICOLON, skipSpace, text } from '../base/ascii.js'
-import { CALL_ID, CONTENT_LENGTH, CSEQ, EXPIRES, FROM, TO, VIA } from './header.table.js'
+import { ASCII, decimal, isDigit, isSpace, isToken, skipSpace, text } from '../base/ascii.js'
+import { ROW } from './header.table.js'
 import { methodText } from './method.js'
 import { findParameter, parameter, parametersStart } from './parameter.js'
 import { startLine } from './start-line.js'
+
+const { COMMA, SEMICOLON } = ASCII
+const { CALL_ID, CONTENT_LENGTH, CSEQ, EXPIRES, FROM, TO, VIA } = ROW
 
 /** What identifies and frames the message read last; one object for all calls. */
 export const essentials = {

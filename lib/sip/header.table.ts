@@ -132,14 +132,20 @@ export function rowOf(name: string): number {
   return rowBySpelling.get(name) ?? 0
 }
 
-export const VIA = rowOf('via')
-export const FROM = rowOf('from')
-export const TO = rowOf('to')
-export const CALL_ID = rowOf('call-id')
-export const CSEQ = rowOf('cseq')
-export const CONTACT = rowOf('contact')
-export const CONTENT_LENGTH = rowOf('content-length')
-export const EXPIRES = rowOf('expires')
-
-/** Numbers a scanned header line takes: its row, name start and end, value start and end. */
-export const STRIDE = 5
+/** Rows that the scanners know by name. Take them into constants of your own module, as with `ASCII`. */
+export const ROW = {
+  VIA: rowOf('via'),
+  FROM: rowOf('from'),
+  TO: rowOf('to'),
+  CALL_ID: rowOf('call-id'),
+  CSEQ: rowOf('cseq'),
+  CONTACT: rowOf('contact'),
+  CONTENT_TYPE: rowOf('content-type'),
+  CONTENT_ENCODING: rowOf('content-encoding'),
+  CONTENT_DISPOSITION: rowOf('content-disposition'),
+  CONTENT_TRANSFER_ENCODING: rowOf('content-transfer-encoding'),
+  CONTENT_LENGTH: rowOf('content-length'),
+  EXPIRES: rowOf('expires'),
+  /** Numbers a scanned header line takes: its row, name start and end, value start and end. */
+  STRIDE: 5,
+} as const

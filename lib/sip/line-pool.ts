@@ -1,4 +1,6 @@
-import { STRIDE } from './header.table.js'
+import { ROW } from './header.table.js'
+
+const { STRIDE } = ROW
 
 /**
  * Where scanned header lines are kept. A typed array a message costs more than the scan of its headers, so messages share slabs: a

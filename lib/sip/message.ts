@@ -3,8 +3,10 @@ import type { AddressField, AddressProblem, HeaderField, HeaderName, SipMessage 
 import { equalsIgnoreCase, text } from '../base/ascii.js'
 import { scanAddressFields } from './address-fields.js'
 import { essentials } from './essentials.js'
-import { headerTable, rowOf, STRIDE } from './header.table.js'
+import { headerTable, ROW, rowOf } from './header.table.js'
 import { startLine } from './start-line.js'
+
+const { STRIDE } = ROW
 
 /**
  * A scanned message. Header lines stay numbers until somebody asks for them as objects: the packet path asks for three or four of

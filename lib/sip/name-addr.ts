@@ -1,7 +1,9 @@
-import { COLON, COMMA, GREATER, isSpace, LESS, QUOTE, quotedEnd, SEMICOLON, skipSpace } from '../base/ascii.js'
+import { ASCII, isSpace, quotedEnd, skipSpace } from '../base/ascii.js'
 import type { AddressSink } from './address-sink.js'
 import { isParameter, nextParameter, parameter } from './parameter.js'
 import { scanReceived, scanUri } from './uri.js'
+
+const { COLON, COMMA, GREATER, LESS, QUOTE, SEMICOLON } = ASCII
 
 /** What `nextAddress` found last; one object for all calls. `uriStart === uriEnd` for `*`. */
 export const nameAddr = { uriStart: 0, uriEnd: 0, parameters: 0, isWildcard: false }

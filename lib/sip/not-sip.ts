@@ -1,5 +1,7 @@
 import type { NotSip } from '../../types/sip.js'
-import { CR, LF } from '../base/ascii.js'
+import { ASCII } from '../base/ascii.js'
+
+const { CR, LF } = ASCII
 
 /** RFC 8489 5. */
 const STUN_HEADER = 20

@@ -1,22 +1,11 @@
-import {
-  CLASS,
-  EQUALS,
-  equalsIgnoreCase,
-  GREATER,
-  LESS,
-  QUESTION,
-  QUOTE,
-  quotedEnd,
-  SEMICOLON,
-  skipSpace,
-  skipSpaceBack,
-  TOKEN,
-  URI_NAME,
-  VALUE_STOP,
-} from '../base/ascii.js'
+import { ASCII, equalsIgnoreCase, quotedEnd, skipSpace, skipSpaceBack } from '../base/ascii.js'
+
+const { CLASS, EQUALS, GREATER, LESS, QUESTION, QUOTE, SEMICOLON, TOKEN, URI_NAME, VALUE_STOP } = ASCII
+
+const found = { nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0, next: 0 }
 
 /** What `nextParameter` found last; one object for all calls. An absent value has `valueStart === valueEnd`, at the name's end. */
-export const parameter = { nameStart: 0, nameEnd: 0, valueStart: 0, valueEnd: 0, next: 0 }
+export const parameter = found
 
 /** Where parameters stand: after a header value (`,` ends them), or inside a URI (`?` does, and commas are text). */
 export type ParameterPlace = 'header' | 'uri'
@@ -28,24 +17,24 @@ export type ParameterPlace = 'header' | 'uri'
  */
 export function nextParameter(bytes: Uint8Array, at: number, end: number, place: ParameterPlace): boolean {
   at = skipSpace(bytes, at, end)
-  parameter.next = at
+  found.next = at
   if (at >= end || bytes[at] !== SEMICOLON) return false
   at = skipSpace(bytes, at + 1, end)
-  parameter.nameStart = at
+  found.nameStart = at
   const nameClass = place === 'uri' ? URI_NAME : TOKEN
   while (at < end && (CLASS[bytes[at]!]! & nameClass) !== 0) at++
-  parameter.nameEnd = parameter.valueStart = parameter.valueEnd = at
+  found.nameEnd = found.valueStart = found.valueEnd = at
   const equals = skipSpace(bytes, at, end)
   if (equals >= end || bytes[equals] !== EQUALS) {
-    parameter.next = equals
+    found.next = equals
     return true
   }
   const start = skipSpace(bytes, equals + 1, end)
   const to = place === 'uri' ? uriValueEnd(bytes, start, end) : headerValueEnd(bytes, start, end)
   if (to < 0) return false
-  parameter.valueStart = start
-  parameter.valueEnd = skipSpaceBack(bytes, start, to)
-  parameter.next = to
+  found.valueStart = start
+  found.valueEnd = skipSpaceBack(bytes, start, to)
+  found.next = to
   return true
 }
 
@@ -65,14 +54,14 @@ function headerValueEnd(bytes: Uint8Array, at: number, end: number): number {
 
 /** Is the parameter last read called `lower`? */
 export function isParameter(bytes: Uint8Array, lower: string): boolean {
-  return equalsIgnoreCase(bytes, parameter.nameStart, parameter.nameEnd, lower)
+  return equalsIgnoreCase(bytes, found.nameStart, found.nameEnd, lower)
 }
 
 /** Looks for a header parameter by name from `at` on, in this value only. True leaves it in `parameter`. */
 export function findParameter(bytes: Uint8Array, at: number, end: number, lower: string): boolean {
   while (nextParameter(bytes, at, end, 'header')) {
     if (isParameter(bytes, lower)) return true
-    at = parameter.next
+    at = found.next
   }
   return false
 }

@@ -1,18 +1,7 @@
 import type { MalformedSip, NotSip } from '../../types/sip.js'
-import {
-  CLASS,
-  COLON,
-  CR,
-  equalsIgnoreCase,
-  GREATER,
-  isAlpha,
-  isDigit,
-  LESS,
-  LF,
-  QUOTE,
-  SP,
-  TOKEN,
-} from '../base/ascii.js'
+import { ASCII, equalsIgnoreCase, isAlpha, isDigit } from '../base/ascii.js'
+
+const { CLASS, COLON, CR, GREATER, LESS, LF, QUOTE, SP, TOKEN } = ASCII
 
 /** What `scanStartLine` found last; one object for all calls. Positions count like the scanned bytes. */
 export const startLine = {

@@ -1,20 +1,9 @@
-import {
-  AT,
-  CLASS,
-  COLON,
-  equalsIgnoreCase,
-  isAlpha,
-  QUESTION,
-  QUOTE,
-  SEMICOLON,
-  skipSpace,
-  skipSpaceBack,
-  TOKEN,
-  text,
-} from '../base/ascii.js'
+import { ASCII, equalsIgnoreCase, isAlpha, skipSpace, skipSpaceBack, text } from '../base/ascii.js'
 import { readWholeHost } from '../base/host.js'
 import { type AddressSink, hostPort, pushHost, pushHostPort, readHostPort } from './address-sink.js'
 import { isParameter, nextParameter, parameter } from './parameter.js'
+
+const { AT, CLASS, COLON, QUESTION, QUOTE, SEMICOLON, TOKEN } = ASCII
 
 /**
  * Adds the addresses of the URI bytes[start, end) (RFC 3261 19.1.1): hostport, then the `maddr` and `received` parameters. A

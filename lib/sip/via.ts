@@ -1,8 +1,10 @@
-import { CLASS, COMMA, decimal, isSpace, SLASH, skipSpace, TOKEN } from '../base/ascii.js'
+import { ASCII, decimal, isSpace, skipSpace } from '../base/ascii.js'
 import { readWholeHost } from '../base/host.js'
 import { type AddressSink, hostPort, pushHost, pushHostPort, readHostPort } from './address-sink.js'
 import { isParameter, nextParameter, parameter } from './parameter.js'
 import { transportText } from './uri.js'
+
+const { CLASS, COMMA, SLASH, TOKEN } = ASCII
 
 /**
  * Adds the addresses of a Via value, one or more via-parms (RFC 3261 20.42, 25.1): sent-by, `received`, `rport` where it has a

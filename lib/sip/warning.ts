@@ -1,5 +1,7 @@
-import { COMMA, isSpace, isToken, QUOTE, quotedEnd, skipSpace } from '../base/ascii.js'
+import { ASCII, isSpace, isToken, quotedEnd, skipSpace } from '../base/ascii.js'
 import { type AddressSink, hostPort, pushHostPort, readHostPort } from './address-sink.js'
+
+const { COMMA, QUOTE } = ASCII
 
 /**
  * Adds the addresses of a Warning value (RFC 3261 20.43): the warn-agent of each `code agent "text"`. An agent may be a pseudonym,
