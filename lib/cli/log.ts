@@ -1,4 +1,5 @@
 import type { HelperEvents } from '../../types/helper.js'
+import { CthelperError } from '../base/errors.js'
 import { eventTexts } from './event-text.js'
 import { printable } from './text.js'
 
@@ -38,7 +39,7 @@ export class Log {
     }
     const text = (eventTexts[name] as (...args: HelperEvents[K]) => string)(...args)
     const thing: unknown = args[0]
-    this.#write(name, text, thing instanceof Error ? { message: thing.message } : (thing as object))
+    this.#write(name, text, thing instanceof Error ? errorFields(thing) : (thing as object))
   }
 
   /** Something about the process itself: `ready`, `stopping`, `stopped`. Never left out. */
@@ -59,4 +60,10 @@ export class Log {
     const time = new Date(now()).toISOString()
     write(format === 'json' ? JSON.stringify({ time, event, ...fields }) : `${time} ${event} ${printable(text)}`)
   }
+}
+
+/** Errors of the library say what the kernel refused; of any other, where it comes from is what a report needs. */
+function errorFields(error: Error): object {
+  const { message, stack } = error
+  return error instanceof CthelperError ? { message, code: error.code, operation: error.operation } : { message, stack }
 }
