@@ -29,6 +29,7 @@ export type RefusalReason =
   | 'kernel-refused'
   | 'sdp-malformed'
   | 'calls-exhausted'
+  | 'forks-exhausted'
   | 'registrations-exhausted'
 
 /** A live call, as `calls()` and the `call` event show it. A snapshot: it does not change under the reader. */

@@ -10,7 +10,7 @@ export type Side = 'inside' | 'outside'
 export interface Binding {
   readonly inside: Endpoint
   readonly outside: Endpoint
-  /** Header groups (1 Via, 2 others) in which the inside leaves out a default port, so that the way back leaves it out too. */
+  /** Header values (bits of lib/call/rewrite.ts) in which the inside leaves out a default port, so that the way back does, too. */
   impliedPort: number
 }
 

@@ -31,11 +31,13 @@ export class KeepAlive {
     return this.#kept.size
   }
 
-  /** Keeps the flow's conntrack for so many seconds from now; the next `tick` tells the kernel. */
+  /** Keeps the flow's conntrack for so many seconds from now, 0: no longer; the next `tick` tells the kernel. */
   keep(flow: Flow, seconds: number, now: number): void {
     const { family, binding, peer } = flow
     const tuple: Tuple = { family, protocol: UDP, source: binding.inside, destination: peer }
-    this.#kept.set(tupleKey(tuple), { tuple, until: now + seconds * 1000, refreshAt: now })
+    const key = tupleKey(tuple)
+    if (seconds <= 0) this.#kept.delete(key)
+    else this.#kept.set(key, { tuple, until: now + seconds * 1000, refreshAt: now })
   }
 
   /** Refreshes what is due. A conntrack that is gone is let go: the way in of the registration stands on its own. */

@@ -10,11 +10,14 @@ const NAT_FUNCTION = 'sip'
 const ANYBODY = { 4: '0.0.0.0', 6: '::' } as const
 
 /** RTP or RTCP of a stream, or a signalling way: what settles, and comes back, on its own. */
-export interface ComponentSpec {
+export interface ComponentEnds {
   readonly inside: Endpoint
   readonly outside: Endpoint
   /** Announced far end; address undefined: anybody, port 0: any. */
   readonly far: Path['far']
+}
+
+export interface ComponentSpec extends ComponentEnds {
   readonly expectations: readonly Expectation[]
   /**
    * Original tuples of the flows to come, where both ends are known. A conntrack that has one already was made without us: by a
@@ -23,20 +26,25 @@ export interface ComponentSpec {
   readonly flows: readonly Tuple[]
 }
 
-/** The expectations of a path under its anchor, component by component (docs/design.md, "The life of an anchor"). Pure. */
-export function componentsOf(path: Path, anchor: Tuple): ComponentSpec[] {
-  const components = [component(path, anchor, path.inside, path.outside, path.far)]
-  const { local, farRtcp } = path
-  if (local && farRtcp) {
-    const inside = { address: local.inside.address, port: local.insideRtcpPort }
-    const outside = { address: local.outsideAddress, port: local.outsideRtcpPort }
-    const far = { address: farRtcp.address || undefined, port: farRtcp.port }
-    components.push(component(path, anchor, inside, outside, far))
+/** The ends of a path's components: RTP or signalling first, then RTCP where there is one. */
+export function endsOf(path: Path): ComponentEnds[] {
+  const { local, farRtcp, inside, outside, far } = path
+  const first = { inside, outside, far }
+  if (!local || !farRtcp) return [first]
+  const rtcp = {
+    inside: { address: local.inside.address, port: local.insideRtcpPort },
+    outside: { address: local.outsideAddress, port: local.outsideRtcpPort },
+    far: { address: farRtcp.address || undefined, port: farRtcp.port },
   }
-  return components
+  return [first, rtcp]
 }
 
-function component(path: Path, anchor: Tuple, inside: Endpoint, outside: Endpoint, far: Path['far']): ComponentSpec {
+/** The expectations of a path under its anchor, component by component (docs/design.md, "The life of an anchor"). Pure. */
+export function componentsOf(path: Path, anchor: Tuple): ComponentSpec[] {
+  return endsOf(path).map((ends) => component(path, anchor, ends))
+}
+
+function component(path: Path, anchor: Tuple, { inside, outside, far }: ComponentEnds): ComponentSpec {
   const isTranslated = inside.address !== outside.address || inside.port !== outside.port
   const expectations: Expectation[] = []
   const way = inbound(path, anchor, inside, outside, far, isTranslated)

@@ -6,11 +6,12 @@ import type {
   NewConntrack,
   OperationResult,
 } from '../../types/conntrack.js'
+import type { Endpoint } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
-import { ANCHOR_COUNT, anchorConntrack, isAnchor, tupleKey } from '../conntrack/index.js'
+import { ANCHOR_COUNT, anchorConntrack, anchorTuple, isAnchor, tupleKey } from '../conntrack/index.js'
 import type { Carrier } from './carrier.js'
-import { type ComponentSpec, componentsOf } from './path-expectations.js'
+import { type ComponentSpec, componentsOf, endsOf } from './path-expectations.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
 export interface PinholeKernel {
@@ -30,45 +31,58 @@ export interface PinholesOptions {
 
 /** A media flow that conntrack admitted through a component. */
 interface AdmittedFlow {
+  readonly key: string
   readonly tuple: Tuple
   readonly id: number | undefined
-  readonly component: Component
+  /** Which of the path's components. */
+  readonly component: number
   /** Where the far end really is. */
-  readonly far: { readonly address: string; readonly port: number }
+  readonly far: Endpoint
 }
 
-interface Component {
-  readonly spec: ComponentSpec
-  /** Both directions have settled on one flow, so the expectations have been given back. */
-  isSettled: boolean
-}
-
-/** A path as it stands in the kernel: its anchor, and what hangs on it. */
+/**
+ * A path as it stands in the kernel: its anchor, and what hangs on it. There are as many as streams, for as long as calls last: what
+ * can be worked out from the path is not kept.
+ */
 class Standing {
   readonly path: Path
-  readonly conntrack: NewConntrack
   readonly key: string
-  readonly components: readonly Component[]
-  readonly flows = new Map<string, AdmittedFlow>()
+  readonly #number: number
+  /** Bit n: both directions of component n have settled on one flow, and its expectations have been given back. */
+  settled = 0
+  flows: readonly AdmittedFlow[] = NO_FLOWS
   renewAt: number
 
-  constructor(path: Path, conntrack: NewConntrack, renewAt: number) {
+  constructor(path: Path, number: number, renewAt: number) {
     this.path = path
-    this.conntrack = conntrack
-    this.key = tupleKey(conntrack.original)
-    this.components = componentsOf(path, conntrack.original).map((spec) => ({ spec, isSettled: false }))
+    this.#number = number
+    this.key = tupleKey(this.anchor)
     this.renewAt = renewAt
   }
 
   get anchor(): Tuple {
-    return this.conntrack.original
+    return anchorTuple(this.path.family, this.#number)
+  }
+
+  conntrack(helper: string, timeoutSec: number): NewConntrack {
+    return anchorConntrack({ family: this.path.family, n: this.#number, helper, timeoutSec })
+  }
+
+  get components(): ComponentSpec[] {
+    return componentsOf(this.path, this.anchor)
+  }
+
+  isSettled(component: number): boolean {
+    return (this.settled & (1 << component)) !== 0
   }
 
   /** Expectations that are not settled. */
   get open(): Expectation[] {
-    return this.components.flatMap((it) => (it.isSettled ? [] : [...it.spec.expectations]))
+    return this.components.flatMap((it, index) => (this.isSettled(index) ? [] : it.expectations))
   }
 }
+
+const NO_FLOWS: readonly AdmittedFlow[] = []
 
 /** A way the kernel would not open, and why. */
 export interface Failure {
@@ -95,7 +109,7 @@ export class Pinholes {
   readonly #byFlow = new Map<string, Standing>()
   /** Anchors closed a moment ago: the news of a flow may come after its path was closed. Value: forget at. */
   readonly #closed = new Map<string, number>()
-  readonly #toSettle = new Map<Component, { standing: Standing; flow: AdmittedFlow; at: number; tries: number }>()
+  readonly #toSettle = new Map<AdmittedFlow, { readonly standing: Standing; at: number; tries: number }>()
   #next: number
 
   constructor(options: PinholesOptions) {
@@ -136,31 +150,54 @@ export class Pinholes {
   }
 
   async #retry(
-    standing: Standing,
-    result: OperationResult,
+    refused: Standing,
+    refusal: Refused,
     now: number,
     relocate: (path: Path) => boolean,
     failures: Failure[],
   ): Promise<void> {
-    let failed: OperationResult | undefined = result
-    let current = standing
-    for (let attempt = 0; attempt < ATTEMPTS && failed && isClash(failed.errno); attempt++) {
-      const operations: ConntrackOperation[] = [{ kind: 'delete-conntrack', tuple: current.anchor }]
-      this.#forget(current, now)
-      if (current.path.kind === 'signalling') {
-        // A predecessor's way in for the same contact, left by a process that was killed: ours takes its place.
-        for (const { tuple } of current.open) operations.push({ kind: 'delete-expectation', tuple })
-      } else if (!relocate(current.path)) break
+    const { path } = refused
+    let standing = refused
+    let failed: Refused | undefined = refusal
+    for (let attempt = 0; failed && attempt < ATTEMPTS; attempt++) {
+      // While the kernel was asked, the path was closed, or stands anew: it is somebody else's then.
+      if (path.kernel !== standing) return
+      const operations: ConntrackOperation[] = []
+      if (!this.#makeWay(standing, failed, now, relocate, operations)) break
       const first = operations.length
-      current = this.#stand(current.path, now)
-      this.#putUp(current, operations)
+      standing = this.#stand(path, now)
+      this.#putUp(standing, operations)
       const results = await this.#options.kernel.batch(operations)
       failed = refusalIn(operations, results, first, operations.length)
     }
-    if (!failed) return
-    await this.#options.kernel.batch([{ kind: 'delete-conntrack', tuple: current.anchor }])
-    this.#forget(current, now)
-    failures.push(failureOf(current.path, failed))
+    if (!failed || path.kernel !== standing) return
+    this.#forget(standing, now)
+    await this.#options.kernel.batch([{ kind: 'delete-conntrack', tuple: standing.anchor }])
+    failures.push(failureOf(path, failed.result))
+  }
+
+  /** Takes down what was refused and clears what stood in its way; false when nothing can be done. */
+  #makeWay(
+    standing: Standing,
+    { kind, result }: Refused,
+    now: number,
+    relocate: (path: Path) => boolean,
+    operations: ConntrackOperation[],
+  ): boolean {
+    if (!isClash(result.errno)) return false
+    if (kind === 'create-conntrack') {
+      // Somebody's anchor, a killed predecessor's most likely, whose calls go on: the next number is free or the one after it.
+      this.#byAnchor.delete(standing.key)
+      return true
+    }
+    const { path, open, anchor } = standing
+    if (path.kind === 'signalling') {
+      // A predecessor's way in for the same contact, left by a process that was killed: ours takes its place.
+      for (const { tuple } of open) operations.push({ kind: 'delete-expectation', tuple })
+    } else if (!relocate(path)) return false
+    operations.unshift({ kind: 'delete-conntrack', tuple: anchor })
+    this.#forget(standing, now)
+    return true
   }
 
   #standingOf(path: Path): Standing | undefined {
@@ -168,10 +205,12 @@ export class Pinholes {
   }
 
   #stand(path: Path, now: number): Standing {
-    const { carrier, leaseSec: timeoutSec } = this.#options
-    const conntrack = anchorConntrack({ family: path.family, n: this.#next, helper: carrier.name, timeoutSec })
-    this.#next = (this.#next + 1) % ANCHOR_COUNT
-    const standing = new Standing(path, conntrack, now + (timeoutSec * 1000) / 3)
+    const renewAt = now + (this.#options.leaseSec * 1000) / 3
+    let standing: Standing
+    do {
+      standing = new Standing(path, this.#next, renewAt)
+      this.#next = (this.#next + 1) % ANCHOR_COUNT
+    } while (this.#byAnchor.has(standing.key))
     path.kernel = standing
     this.#byAnchor.set(standing.key, standing)
     return standing
@@ -180,32 +219,35 @@ export class Pinholes {
   /** Appends what makes the path's anchor and expectations; returns how many operations. */
   #putUp(standing: Standing, operations: ConntrackOperation[]): number {
     const first = operations.length
-    operations.push({ kind: 'create-conntrack', conntrack: standing.conntrack })
-    for (const component of standing.components) this.#putUpComponent(standing, component, operations)
+    const { carrier, leaseSec } = this.#options
+    operations.push({ kind: 'create-conntrack', conntrack: standing.conntrack(carrier.name, leaseSec) })
+    for (const [index, spec] of standing.components.entries()) this.#putUpComponent(standing, index, spec, operations)
     return operations.length - first
   }
 
-  #putUpComponent(standing: Standing, component: Component, operations: ConntrackOperation[]): void {
-    const { expectations, flows, far } = component.spec
-    const isOnFlow = (flow: AdmittedFlow) => flow.component === component && flow.far.port === far.port
-    if (![...standing.flows.values()].some(isOnFlow)) {
-      for (const tuple of flows) operations.push({ kind: 'delete-conntrack', tuple })
-    }
+  /** Appends a component's expectations, and clears away conntracks that were made without them and would keep them unused. */
+  #putUpComponent(
+    standing: Standing,
+    index: number,
+    { expectations, flows, far }: ComponentSpec,
+    operations: ConntrackOperation[],
+  ): void {
+    const isServed = standing.flows.some((flow) => flow.component === index && flow.far.port === far.port)
+    if (!isServed) for (const tuple of flows) operations.push({ kind: 'delete-conntrack', tuple })
     for (const expectation of expectations) operations.push({ kind: 'create-expectation', expectation })
     // The kernel collects an anchor up to a minute late; an expectation's own timer is exact, but begins with the policy's value.
-    const { carrier, leaseSec } = this.#options
-    if (carrier.timeoutSec === leaseSec) return
-    for (const expectation of expectations)
-      operations.push({ kind: 'update-expectation', expectation, timeoutSec: leaseSec })
+    const { carrier, leaseSec: timeoutSec } = this.#options
+    if (carrier.timeoutSec === timeoutSec) return
+    for (const expectation of expectations) operations.push({ kind: 'update-expectation', expectation, timeoutSec })
   }
 
   /** Appends what shuts a path: its anchor, with it its expectations, and its live flows unless one of `heirs` has them now. */
   #takeDown(standing: Standing, heirs: readonly Standing[], now: number, operations: ConntrackOperation[]): void {
     operations.push({ kind: 'delete-conntrack', tuple: standing.anchor })
-    const flows = [...standing.flows.values()]
+    const { flows } = standing
     this.#forget(standing, now)
     for (const flow of flows) {
-      const heir = heirs.find((it) => inherits(it, flow))
+      const heir = heirs.find((it) => inherits(it, standing, flow))
       if (heir) this.#admit(heir, flow.tuple, flow.id, now)
       else operations.push(deleteFlow(flow.tuple, flow.id))
     }
@@ -214,9 +256,11 @@ export class Pinholes {
   #forget(standing: Standing, now: number): void {
     this.#byAnchor.delete(standing.key)
     this.#closed.set(standing.key, now + CLOSED_MS)
-    for (const [key] of standing.flows) this.#byFlow.delete(key)
-    standing.flows.clear()
-    for (const component of standing.components) this.#toSettle.delete(component)
+    for (const flow of standing.flows) {
+      this.#byFlow.delete(flow.key)
+      this.#toSettle.delete(flow)
+    }
+    standing.flows = NO_FLOWS
     if (standing.path.kernel === standing) standing.path.kernel = undefined
   }
 
@@ -233,16 +277,24 @@ export class Pinholes {
   }
 
   #admit(standing: Standing, tuple: Tuple, id: number | undefined, now: number): void {
-    const found = componentOf(standing, tuple)
+    const found = componentOf(standing.path, tuple)
     if (!found) return
-    const flow: AdmittedFlow = { tuple, id, component: found.component, far: found.far }
-    const key = tupleKey(tuple)
-    standing.flows.set(key, flow)
-    this.#byFlow.set(key, standing)
-    const { far } = found.component.spec
-    const isAnnounced = flow.far.address === far.address && flow.far.port === far.port
-    if (isAnnounced && standing.path.source !== 'address' && !standing.path.early)
-      this.#toSettle.set(found.component, { standing, flow, at: now + SETTLE_MS, tries: 0 })
+    const { component, far, announced } = found
+    const flow: AdmittedFlow = { key: tupleKey(tuple), tuple, id, component, far }
+    const known = standing.flows.find(({ key }) => key === flow.key)
+    if (known) this.#dismiss(standing, known)
+    standing.flows = [...standing.flows, flow]
+    this.#byFlow.set(flow.key, standing)
+    const isAnnounced = far.address === announced.address && far.port === announced.port
+    const { source, early } = standing.path
+    if (isAnnounced && source !== 'address' && !early && !standing.isSettled(component))
+      this.#toSettle.set(flow, { standing, at: now + SETTLE_MS, tries: 0 })
+  }
+
+  #dismiss(standing: Standing, flow: AdmittedFlow): void {
+    standing.flows = standing.flows.filter((it) => it !== flow)
+    this.#byFlow.delete(flow.key)
+    this.#toSettle.delete(flow)
   }
 
   /**
@@ -254,18 +306,17 @@ export class Pinholes {
     const operations: ConntrackOperation[] = []
     const standing = this.#byFlow.get(key)
     if (standing) {
-      const flow = standing.flows.get(key)
+      const flow = standing.flows.find((it) => it.key === key)
       if (!flow || (id !== undefined && flow.id !== undefined && id !== flow.id)) return operations
-      standing.flows.delete(key)
-      this.#byFlow.delete(key)
-      this.#toSettle.delete(flow.component)
-      if (!flow.component.isSettled) return operations
-      flow.component.isSettled = false
-      this.#putUpComponent(standing, flow.component, operations)
+      this.#dismiss(standing, flow)
+      const { component } = flow
+      if (!standing.isSettled(component)) return operations
+      standing.settled &= ~(1 << component)
+      this.#putUpComponent(standing, component, standing.components[component]!, operations)
     } else {
       const lost = this.#byAnchor.get(key)
       if (!lost) return operations
-      for (const component of lost.components) component.isSettled = false
+      lost.settled = 0
       this.#putUp(lost, operations)
     }
     return operations
@@ -273,14 +324,11 @@ export class Pinholes {
 
   /** Original tuples of everything that should be in the table: anchors and admitted flows. */
   tuples(): Tuple[] {
-    return [...this.#byAnchor.values()].flatMap((it) => [
-      it.anchor,
-      ...[...it.flows.values()].map(({ tuple }) => tuple),
-    ])
+    return [...this.#byAnchor.values()].flatMap((it) => [it.anchor, ...it.flows.map(({ tuple }) => tuple)])
   }
 
   isLive(path: Path): boolean {
-    return (this.#standingOf(path)?.flows.size ?? 0) > 0
+    return (this.#standingOf(path)?.flows.length ?? 0) > 0
   }
 
   /** Renews leases, and gives back the expectations of what has settled. Call it once a second. */
@@ -304,14 +352,16 @@ export class Pinholes {
   }
 
   async #settle(now: number, operations: ConntrackOperation[]): Promise<void> {
-    for (const [component, due] of this.#toSettle) {
+    for (const [flow, due] of this.#toSettle) {
       if (due.at > now) continue
-      const entry = await this.#options.kernel.get(due.flow.tuple)
-      if (!this.#toSettle.has(component)) continue
+      const entry = await this.#options.kernel.get(flow.tuple)
+      if (!this.#toSettle.has(flow)) continue
       if (entry && (entry.status ?? 0) & IPS_SEEN_REPLY) {
-        this.#toSettle.delete(component)
-        component.isSettled = true
-        for (const { tuple } of component.spec.expectations) operations.push({ kind: 'delete-expectation', tuple })
+        const { standing } = due
+        this.#toSettle.delete(flow)
+        standing.settled |= 1 << flow.component
+        for (const { tuple } of standing.components[flow.component]!.expectations)
+          operations.push({ kind: 'delete-expectation', tuple })
       } else {
         due.tries++
         due.at = now + SETTLE_MS * Math.min(due.tries + 1, 10)
@@ -337,10 +387,16 @@ function infoOf({ path, open, flows }: Standing): PinholeInfo {
     outside: path.outside,
     far: { address: path.far.address ?? 'any', port: path.far.port },
     expectations: open.length,
-    flows: flows.size,
+    flows: flows.length,
     early: path.early,
     ...(path.owner.callId === undefined ? {} : { callId: path.owner.callId }),
   }
+}
+
+/** A creation that the kernel refused. */
+interface Refused {
+  readonly kind: ConntrackOperation['kind']
+  readonly result: OperationResult
 }
 
 /** The first creation in operations[from, to) that the kernel refused; what was to be deleted may well be gone. */
@@ -349,10 +405,12 @@ function refusalIn(
   results: readonly OperationResult[],
   from: number,
   to: number,
-): OperationResult | undefined {
+): Refused | undefined {
   for (let i = from; i < to; i++) {
-    const isCreation = operations[i]?.kind === 'create-conntrack' || operations[i]?.kind === 'create-expectation'
-    if (isCreation && results[i]?.errno !== 0) return results[i]
+    const { kind } = operations[i]!
+    const isCreation = kind === 'create-conntrack' || kind === 'create-expectation'
+    const result = results[i]!
+    if (isCreation && result.errno !== 0) return { kind, result }
   }
   return undefined
 }
@@ -360,27 +418,27 @@ function refusalIn(
 const deleteFlow = (tuple: Tuple, id: number | undefined): ConntrackOperation =>
   id === undefined ? { kind: 'delete-conntrack', tuple } : { kind: 'delete-conntrack', tuple, id }
 
-/** Which component a flow's original tuple belongs to, and where its far end is. */
+/** Which component a flow's original tuple belongs to, where its far end is, and where it was announced. */
 function componentOf(
-  standing: Standing,
+  path: Path,
   { source, destination }: Tuple,
-): { component: Component; far: AdmittedFlow['far'] } | undefined {
-  for (const component of standing.components) {
-    const { inside, outside } = component.spec
-    if (destination.port === outside.port && destination.address === outside.address) return { component, far: source }
-    if (source.port === inside.port && source.address === inside.address) return { component, far: destination }
+): { component: number; far: Endpoint; announced: Path['far'] } | undefined {
+  for (const [component, { inside, outside, far: announced }] of endsOf(path).entries()) {
+    const isIn = destination.port === outside.port && destination.address === outside.address
+    if (isIn) return { component, far: source, announced }
+    const isOut = source.port === inside.port && source.address === inside.address
+    if (isOut) return { component, far: destination, announced }
   }
   return undefined
 }
 
-/** A path that replaces another keeps its flows where the far end stays the same and the new path would admit it. */
-function inherits(heir: Standing, flow: AdmittedFlow): boolean {
-  const found = componentOf(heir, flow.tuple)
-  if (!found) return false
-  const { far } = found.component.spec
-  const { source } = heir.path
-  const isAddress = far.address === undefined || far.address === flow.far.address
-  return isAddress && (source !== 'exact' || far.port === 0 || far.port === flow.far.port)
+/** A path that replaces another of its stream keeps its flows where the far end stays the same and the new path would admit it. */
+function inherits({ path }: Standing, from: Standing, flow: AdmittedFlow): boolean {
+  if (path.local !== from.path.local) return false
+  const announced = componentOf(path, flow.tuple)?.announced
+  if (!announced) return false
+  const isAddress = announced.address === undefined || announced.address === flow.far.address
+  return isAddress && (path.source !== 'exact' || announced.port === 0 || announced.port === flow.far.port)
 }
 
 function failureOf(path: Path, { errno, errnoName, kernelMessage }: OperationResult): Failure {

@@ -171,10 +171,10 @@ export class Pipeline {
     this.tell(plan)
   }
 
-  /** Publishes a plan's events and notes the flow it wants kept. */
+  /** Publishes a plan's events and notes the flows it wants kept. */
   tell(plan: Plan): void {
     const { keepAlive, now, onEvent, counters } = this.#options
-    if (plan.keepAlive) keepAlive.keep(plan.keepAlive.flow, plan.keepAlive.seconds, now())
+    for (const { flow, seconds } of plan.keepAlive) keepAlive.keep(flow, seconds, now())
     for (const event of plan.events) {
       if (event.kind === 'refused') counters.add(`refused-${event.refusal.reason}`)
       onEvent(event)

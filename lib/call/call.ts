@@ -6,14 +6,18 @@ import type { InsideSession, LocalStream, OutsideSession, Path, PathOwner, Sessi
 /** One dialog of a call (RFC 3261 12): forks make several, told apart by the tag of the called side. */
 export interface Leg {
   readonly tag: string
+  /** `confirmed`: 2xx seen; `over`: its BYE has been granted, and a late response does not bring it back. */
+  state: 'early' | 'confirmed' | 'over'
   /** What both sides have agreed on last; undefined until an offer has met its answer. */
   inside: InsideSession | undefined
   outside: OutsideSession | undefined
-  /** 2xx seen. */
-  isConfirmed: boolean
+  /** An offer that came in a response; its answer is due in ACK or PRACK (RFC 3261 13.2.1, RFC 3262 5). */
+  delayed: Session | undefined
+  /** Agreed on anew since the INVITE's own exchange: a description that the INVITE's 2xx repeats is history. */
+  isRevised: boolean
 }
 
-/** A request that can carry an offer, from when it is seen until long enough after its final response. */
+/** A request that can carry an offer, or a BYE, from when it is seen until long enough after its final response. */
 export interface Transaction {
   readonly by: Side
   readonly cseq: number
@@ -22,17 +26,22 @@ export interface Transaction {
   readonly tag: string
   /** The description in the request. */
   offer: Session | undefined
-  /** An offer that came in the response; its answer is due in ACK or PRACK (RFC 3264 with RFC 3261 13.2.1, RFC 3262 5). */
-  delayed: { readonly tag: string; readonly session: Session } | undefined
   /** What the dialog had agreed on before an answer to this request changed it. */
   before: { readonly inside: InsideSession | undefined; readonly outside: OutsideSession | undefined } | undefined
-  /** Final status code, 0 while open, and when it came. */
+  /** Final status code, 0 while open. */
   final: number
-  finalAt: number
+  /** When the request, or its final response, came. */
+  at: number
 }
 
 /** 64*T1 (RFC 3261 17): no retransmission of a transaction comes later. */
 export const TRANSACTION_MS = 32_000
+/** Timer C and some (RFC 3261 16.6 step 11): how long an INVITE may ring without another word. */
+export const RINGING_MS = 200_000
+
+/** Dialogs a call may have: more forks than phones ring at once, and a bound for a far side that makes up tags. */
+const MAX_LEGS = 32
+const MAX_TRANSACTIONS = 32
 
 /** A call as the gateway sees it: all dialogs of one Call-ID of one inside host. Fields are the engine's to change. */
 export class Call implements PathOwner {
@@ -41,6 +50,8 @@ export class Call implements PathOwner {
   readonly caller: Side
   /** From-tag of the first request seen: the other tag of a message names the leg. */
   readonly initiatorTag: string
+  /** The first request seen was sent within a dialog: that one began before us. */
+  readonly isJoined: boolean
   readonly flow: Flow
   readonly since: number
   state: CallState = 'calling'
@@ -54,11 +65,19 @@ export class Call implements PathOwner {
   /** Ways that are open, or being opened. */
   paths: Path[] = []
 
-  constructor(key: string, callId: string, caller: Side, initiatorTag: string, flow: Flow, since: number) {
+  constructor(
+    key: string,
+    callId: string,
+    caller: Side,
+    tags: { readonly fromTag: string; readonly toTag: string },
+    flow: Flow,
+    since: number,
+  ) {
     this.key = key
     this.callId = callId
     this.caller = caller
-    this.initiatorTag = initiatorTag
+    this.initiatorTag = tags.fromTag
+    this.isJoined = tags.toTag !== ''
     this.flow = flow
     this.since = since
   }
@@ -68,21 +87,42 @@ export class Call implements PathOwner {
   }
 
   get isConfirmed(): boolean {
-    return this.legs.some((leg) => leg.isConfirmed)
+    return this.legs.some((leg) => leg.state === 'confirmed')
   }
 
   leg(tag: string): Leg | undefined {
     return this.legs.find((leg) => leg.tag === tag)
   }
 
-  /** The leg of that tag, made when new. */
-  ensureLeg(tag: string): Leg {
-    let leg = this.leg(tag)
-    if (!leg) {
-      leg = { tag, inside: undefined, outside: undefined, isConfirmed: false }
-      this.legs.push(leg)
+  /** Whether there is no room for another dialog. */
+  get isFull(): boolean {
+    return this.legs.length >= MAX_LEGS
+  }
+
+  /** The leg of that tag, made when new; undefined when there are too many. */
+  ensureLeg(tag: string): Leg | undefined {
+    const known = this.leg(tag)
+    if (known || this.isFull) return known
+    const leg: Leg = {
+      tag,
+      state: 'early',
+      inside: undefined,
+      outside: undefined,
+      delayed: undefined,
+      isRevised: false,
     }
+    this.legs.push(leg)
     return leg
+  }
+
+  /** Ends one dialog, and says whether any is left. */
+  endLeg(tag: string): boolean {
+    const leg = this.leg(tag)
+    if (leg) {
+      leg.state = 'over'
+      leg.inside = leg.outside = leg.delayed = undefined
+    }
+    return this.legs.some(({ state }) => state !== 'over')
   }
 
   transaction(by: Side, cseq: number, method: string): Transaction | undefined {
@@ -93,24 +133,22 @@ export class Call implements PathOwner {
   begin(by: Side, cseq: number, method: string, tag: string, now: number): Transaction {
     const known = this.transaction(by, cseq, method)
     if (known) return known
+    this.#forgetTransactions(now)
+    const transaction: Transaction = { by, cseq, method, tag, offer: undefined, before: undefined, final: 0, at: now }
+    this.transactions.push(transaction)
+    return transaction
+  }
+
+  #forgetTransactions(now: number): void {
     const { transactions } = this
     for (let i = transactions.length - 1; i >= 0; i--) {
-      const { final, finalAt } = transactions[i]!
-      if (final !== 0 && now - finalAt > TRANSACTION_MS) transactions.splice(i, 1)
+      const { final, at } = transactions[i]!
+      if (now - at > (final === 0 ? RINGING_MS : TRANSACTION_MS)) transactions.splice(i, 1)
     }
-    const transaction: Transaction = {
-      by,
-      cseq,
-      method,
-      tag,
-      offer: undefined,
-      delayed: undefined,
-      before: undefined,
-      final: 0,
-      finalAt: 0,
-    }
-    transactions.push(transaction)
-    return transaction
+    // Requests without end and without answers: the oldest goes, but never the one that makes the call.
+    if (transactions.length < MAX_TRANSACTIONS) return
+    const oldest = transactions.findIndex(({ tag }) => tag !== '')
+    transactions.splice(Math.max(0, oldest), 1)
   }
 
   info(): CallInfo {
@@ -129,7 +167,7 @@ export class Call implements PathOwner {
   }
 
   #streams(): StreamInfo[] {
-    const leg = this.legs.find((it) => it.isConfirmed) ?? this.legs[0]
+    const leg = this.legs.find((it) => it.state === 'confirmed') ?? this.legs[0]
     const session = leg?.inside ?? this.transactions.find((it) => it.offer?.by === 'inside')?.offer
     if (session?.by !== 'inside') return []
     return session.streams.flatMap((local, index) => {

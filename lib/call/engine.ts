@@ -8,9 +8,9 @@ import { Deadlines } from '../base/deadlines.js'
 import { scanSdp } from '../sdp/index.js'
 import { addressFields, sdpBodies } from '../sip/index.js'
 import { Bindings } from './binding.js'
-import { Call, TRANSACTION_MS } from './call.js'
+import { Call, RINGING_MS, TRANSACTION_MS, type Transaction } from './call.js'
 import type { LocalStream, Path, Session } from './media.js'
-import { legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
+import { belongs, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import { hold, type PathPolicy, shared, wantedPaths } from './paths.js'
 import type { CallEvent, Plan } from './plan.js'
 import { Ports } from './ports.js'
@@ -33,8 +33,7 @@ export interface EngineOptions extends PathPolicy {
   readonly isLive?: (path: Path) => boolean
 }
 
-/** Timer C and some (RFC 3261 16.6 step 11): how long an INVITE may ring without another word. */
-const RINGING_MS = 200_000
+const IDLE_MS = 3_600_000
 
 /** Finals that end a dialog whatever they answer (RFC 3261 12.2.1.2), and those after which a BYE is sent again (22.2, 22.3). */
 const DIALOG_GONE: ReadonlySet<number> = new Set([408, 481])
@@ -66,12 +65,13 @@ export class Engine {
     )
   }
 
-  get size(): { calls: number; registrations: number; ports: number; bindings: number; deadlines: number } {
+  get size(): Record<'calls' | 'registrations' | 'registering' | 'ports' | 'bindings' | 'deadlines', number> {
     const { registrations, ports, bindings } = this
     const deadlines = this.#deadlines.size
     return {
       calls: this.#calls.size,
       registrations: registrations.size,
+      registering: registrations.pending,
       ports: ports.size,
       bindings: bindings.size,
       deadlines,
@@ -113,10 +113,8 @@ export class Engine {
   }
 
   #register(message: SipMessage, flow: Flow, way: Way, now: number, plan: Planned): void {
-    if (message.kind === 'request' && way === 'out') {
-      if (!this.registrations.request(message, flow, now))
-        plan.refuse('registrations-exhausted', 'too many registrations')
-    } else if (message.kind === 'response' && way === 'in') {
+    if (message.kind === 'request' && way === 'out') this.registrations.request(message, flow, now)
+    else if (message.kind === 'response' && way === 'in') {
       const change = this.registrations.response(message, flow, now)
       if (change) plan.add(change)
     }
@@ -126,7 +124,8 @@ export class Engine {
   #callOf(message: SipMessage, flow: Flow, way: Way, hasSdp: boolean, now: number, plan: Planned): Call | undefined {
     const key = this.keyOf(message, flow)
     const known = this.#calls.get(key)
-    if (known || message.kind === 'response') return known
+    if (known) return belongs(known, message) ? known : undefined
+    if (message.kind === 'response') return undefined
     const begins = message.method === 'INVITE' || (message.method === 'UPDATE' && hasSdp)
     if (!begins) return undefined
     if (this.#calls.size >= (this.#options.calls ?? 100_000)) {
@@ -134,7 +133,7 @@ export class Engine {
       return undefined
     }
     const caller: Side = way === 'out' ? 'inside' : 'outside'
-    const call = new Call(key, message.callId, caller, message.fromTag, flow, now)
+    const call = new Call(key, message.callId, caller, message, flow, now)
     this.#calls.set(key, call)
     this.bindings.hold(flow.binding)
     this.#deadlines.set(call, now + TRANSACTION_MS)
@@ -157,12 +156,15 @@ export class Engine {
     const before = call.state
     if (message.kind === 'request') {
       onRequest(call, side, message, session, now)
-      this.#onRequestState(call, message, now)
+      this.#onRequestState(call, side, message, now)
     } else {
+      if (call.isFull && !call.leg(legTag(call, message)))
+        plan.refuse('forks-exhausted', `${call.legs.length} dialogs in one call already`)
       const transaction = onResponse(call, side, message, session, now)
-      if (transaction) this.#onResponseState(call, message, transaction.tag === '', now)
+      if (transaction) this.#onResponseState(call, message, transaction, now)
     }
     if (call.state === 'ended') return this.#end(call, call.endReason ?? 'bye', plan)
+    if (call.state === 'answered') this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
     if (session || message.statusCode >= 200 || message.method === 'CANCEL') this.#settle(call, plan)
     if (call.state !== before) plan.events.push({ kind: 'call', call: call.info() })
   }
@@ -184,46 +186,64 @@ export class Engine {
     }
   }
 
-  #onRequestState(call: Call, message: SipMessage, now: number): void {
-    if (message.method === 'BYE') {
-      call.state = 'ending'
-      this.#deadlines.set(call, now + TRANSACTION_MS)
-    } else if (message.method === 'CANCEL' && !call.isConfirmed) {
+  #onRequestState(call: Call, side: Side, message: SipMessage, now: number): void {
+    const { method, cseq } = message
+    if (method === 'BYE') {
+      const tag = legTag(call, message)
+      // Of several answered forks, the others go on; and a BYE for a dialog that never was, or is over, ends nothing.
+      const isOnly = !call.legs.some((leg) => leg.tag !== tag && leg.state === 'confirmed')
+      const isNone = call.legs.length > 0 && (call.leg(tag)?.state ?? 'over') === 'over'
+      if (!isOnly || isNone) return
+    } else if (method === 'CANCEL') {
+      // RFC 3261 9.1: of the same transaction as the INVITE, so from the same side and with its number.
+      if (call.isConfirmed || call.transaction(side, cseq, 'INVITE')?.final !== 0) return
       call.isCancelled = true
-      call.state = 'ending'
-      this.#deadlines.set(call, now + TRANSACTION_MS)
-    }
+    } else return
+    call.state = 'ending'
+    this.#deadlines.set(call, now + TRANSACTION_MS)
   }
 
-  /** `isInitial`: the response is to a request outside any dialog, so a refusal refuses the call. */
-  #onResponseState(call: Call, message: SipMessage, isInitial: boolean, now: number): void {
+  #onResponseState(call: Call, message: SipMessage, { tag }: Transaction, now: number): void {
     const { method, statusCode } = message
     if (method === 'BYE' && statusCode >= 200) {
       const isGone = statusCode < 300 || DIALOG_GONE.has(statusCode)
-      if (isGone) this.#endLeg(call, legTag(call, message))
-    } else if (method === 'INVITE') this.#onInviteResponse(call, message, isInitial, now)
+      if (isGone) this.#endLeg(call, legTag(call, message), 'bye', now)
+    } else if (method === 'INVITE') this.#onInviteResponse(call, message, tag === '', now)
+    // A dialog older than this process: what is renewed in it is a call that has been answered.
+    else if (method === 'UPDATE' && call.isJoined && statusCode >= 200 && statusCode < 300) this.#confirm(call, message)
   }
 
-  #endLeg(call: Call, tag: string): void {
-    const at = call.legs.findIndex((leg) => leg.tag === tag)
-    if (at >= 0) call.legs.splice(at, 1)
-    if (call.isConfirmed) return
-    call.state = 'ended'
-    call.endReason = 'bye'
+  /** The call goes on while another dialog of it does. */
+  #endLeg(call: Call, tag: string, reason: EndReason, now: number): void {
+    const goesOn = call.endLeg(tag)
+    if (!goesOn) {
+      call.state = 'ended'
+      call.endReason = reason
+    } else if (call.state === 'ending' && !call.isCancelled) {
+      call.state = call.isConfirmed ? 'answered' : 'early'
+      this.#deadlines.set(call, now + RINGING_MS)
+    }
   }
 
+  #confirm(call: Call, message: SipMessage): void {
+    const leg = call.ensureLeg(legTag(call, message))
+    if (!leg || leg.state === 'over') return
+    leg.state = 'confirmed'
+    if (call.state === 'ending' && !call.isCancelled) return
+    call.isCancelled = false
+    call.state = 'answered'
+  }
+
+  /** `isInitial`: the response is to a request outside any dialog, so a refusal refuses the call. */
   #onInviteResponse(call: Call, message: SipMessage, isInitial: boolean, now: number): void {
     const { statusCode } = message
     if (statusCode < 200) {
       if (call.state === 'calling' && statusCode > 100) call.state = 'early'
       if (!call.isConfirmed && call.state !== 'ending') this.#deadlines.set(call, now + RINGING_MS)
-    } else if (statusCode < 300) {
-      call.ensureLeg(legTag(call, message)).isConfirmed = true
-      if (call.state === 'ending' && !call.isCancelled) return
-      call.isCancelled = false
-      call.state = 'answered'
-      this.#deadlines.set(call, now + (this.#options.idleMs ?? 3_600_000))
-    } else if ((isInitial && !call.isConfirmed) || DIALOG_GONE.has(statusCode)) {
+    } else if (statusCode < 300) this.#confirm(call, message)
+    else if (!isInitial) {
+      if (DIALOG_GONE.has(statusCode)) this.#endLeg(call, legTag(call, message), 'refused', now)
+    } else if (!call.isConfirmed) {
       call.state = 'ended'
       call.endReason = refusalOf(call, statusCode)
     }
@@ -235,23 +255,28 @@ export class Engine {
     plan.open.push(...open)
     plan.close.push(...close)
     this.#dropUnused(call)
-    const held = call.legs.some((leg) => leg.isConfirmed && (leg.inside?.held || leg.outside?.held))
+    const held = call.legs.some((leg) => leg.state === 'confirmed' && (leg.inside?.held || leg.outside?.held))
     if (held === call.held) return
     call.held = held
     plan.events.push({ kind: held ? 'hold' : 'resume', call: call.info() })
   }
 
   #dropUnused(call: Call): void {
-    const sessions = new Set<unknown>()
-    for (const leg of call.legs) for (const local of leg.inside?.streams ?? []) sessions.add(local)
-    for (const { offer, delayed, before } of call.transactions) {
-      for (const session of [offer, delayed?.session, before?.inside]) {
-        if (session?.by === 'inside') for (const local of session.streams) sessions.add(local)
-      }
+    const inUse = new Set<unknown>()
+    const keep = (session: Session | undefined) => {
+      if (session?.by === 'inside') for (const local of session.streams) inUse.add(local)
+    }
+    for (const { inside, delayed } of call.legs) {
+      keep(inside)
+      keep(delayed)
+    }
+    for (const { offer, before } of call.transactions) {
+      keep(offer)
+      keep(before?.inside)
     }
     for (let i = call.locals.length - 1; i >= 0; i--) {
       const local = call.locals[i]!
-      if (sessions.has(local)) continue
+      if (inUse.has(local)) continue
       call.locals.splice(i, 1)
       this.#release(local)
     }
@@ -276,13 +301,13 @@ export class Engine {
   }
 
   /**
-   * The kernel would not have the path's outside ports: leases the next ones for its stream. False when the stream has a way open
-   * already, so that its ports have been told to the far side, or when no port is left.
+   * The kernel would not have the path's outside ports: leases the next ones for its stream. False when they have been told to the
+   * far side, when another way of the stream stands on them, or when no port is left.
    */
   relocate(path: Path): boolean {
-    const { local } = path
-    if (!local?.isTranslated) return false
-    if (local.paths.some((it) => it !== path && it.kernel)) return false
+    const { local, owner } = path
+    if (!local?.isTranslated || local.isAnnounced) return false
+    if (owner instanceof Call && owner.paths.some((it) => it !== path && it.local === local && it.kernel)) return false
     local.refused ??= new Set()
     local.refused.add(local.outsidePort)
     this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)
@@ -304,7 +329,7 @@ export class Engine {
     for (const call of this.#deadlines.expire(now)) {
       const isIdle = call.state === 'answered'
       if (isIdle && call.paths.some((path) => this.#options.isLive?.(path))) {
-        this.#deadlines.set(call, now + (this.#options.idleMs ?? 3_600_000))
+        this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
       } else
         this.#end(
           call,
@@ -381,7 +406,7 @@ class Planned implements Plan {
   readonly open: Path[] = []
   readonly close: Path[] = []
   readonly events: CallEvent[] = []
-  keepAlive: Plan['keepAlive']
+  readonly keepAlive: { readonly flow: Flow; readonly seconds: number }[] = []
   render: () => Edit[] = () => []
   readonly #callId: string
 
@@ -400,7 +425,8 @@ class Planned implements Plan {
   add(change: RegistrationChange): void {
     this.open.push(...change.open)
     this.close.push(...change.close)
-    this.keepAlive = change.keepAlive
+    this.keepAlive.push(...change.keepAlive)
+    if (change.isExhausted) this.refuse('registrations-exhausted', 'too many registrations')
     for (const registration of change.registered) this.events.push({ kind: 'registration', registration })
     for (const registration of change.unregistered) this.events.push({ kind: 'unregistration', registration })
   }

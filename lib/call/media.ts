@@ -11,8 +11,10 @@ export class LocalStream {
   /** The inside RTCP port; 0 when the stream has no RTCP of its own. */
   readonly insideRtcpPort: number
   readonly outsideAddress: string
-  /** First outside port; 0 until leased. RTCP is the next one. May change until the first pinhole stands. */
+  /** First outside port; 0 until leased. RTCP is the next one. May change until announced. */
   outsidePort = 0
+  /** The far side has been told the outside ports: they stay. */
+  isAnnounced = false
   /** Outside ports that the kernel refused. */
   refused: Set<number> | undefined
   /** Calls that name it. */

@@ -5,12 +5,22 @@ import type { Session } from './media.js'
 
 /** Requests that can carry an offer or an answer (RFC 6337 table 1). */
 export const OFFER_METHODS: ReadonlySet<string> = new Set(['INVITE', 'UPDATE', 'PRACK', 'ACK'])
+/** Requests whose responses change something. */
+const KEPT_METHODS: ReadonlySet<string> = new Set(['INVITE', 'UPDATE', 'PRACK', 'BYE'])
 
 const other = (side: Side): Side => (side === 'inside' ? 'outside' : 'inside')
 
 /** The tag that names the dialog: the one that is not the initiator's. */
 export function legTag(call: Call, message: SipMessage): string {
   return message.fromTag === call.initiatorTag ? message.toTag : message.fromTag
+}
+
+/**
+ * Whether the message is of one of the call's dialogs: the initiator's tag is in all of them (RFC 3261 12), and a stranger who has
+ * guessed the Call-ID does not know it.
+ */
+export function belongs(call: Call, message: SipMessage): boolean {
+  return message.fromTag === call.initiatorTag || (message.toTag === call.initiatorTag && message.toTag !== '')
 }
 
 /** Records a request of `side`, with its description if it has one (RFC 3264, 3261 13.2.1 and 14, 3262 5, 3311). */
@@ -23,35 +33,26 @@ export function onRequest(
 ): void {
   const { method, cseq } = message
   const tag = legTag(call, message)
-  if (method === 'ACK') {
-    if (session) answerDelayed(call, call.transaction(side, cseq, 'INVITE'), session)
-    return
+  if (session && (method === 'ACK' || method === 'PRACK')) {
+    const leg = call.leg(tag)
+    if (leg?.delayed) return answerDelayed(leg, leg.delayed, session, method === 'PRACK')
   }
-  if (method === 'PRACK' && session) {
-    const waiting = call.transactions.find((it) => it.by === side && it.delayed?.tag === tag)
-    if (waiting) {
-      answerDelayed(call, waiting, session)
-      return
-    }
-  }
+  if (!KEPT_METHODS.has(method)) return
   const transaction = call.begin(side, cseq, method, tag, now)
-  if (session) transaction.offer ??= session
+  if (session && transaction.final === 0) transaction.offer ??= session
 }
 
-function answerDelayed(call: Call, transaction: Transaction | undefined, answer: Session): void {
-  const delayed = transaction?.delayed
-  if (!transaction || !delayed) return
-  agree(call.ensureLeg(delayed.tag), transaction, delayed.session, answer)
-  transaction.delayed = undefined
-}
-
-function agree(leg: Leg, transaction: Transaction, offer: Session, answer: Session): void {
+function answerDelayed(leg: Leg, offer: Session, answer: Session, isEarly: boolean): void {
   if (offer.by === answer.by) return
-  transaction.before ??= { inside: leg.inside, outside: leg.outside }
-  for (const session of [offer, answer]) {
-    if (session.by === 'inside') leg.inside = session
-    else leg.outside = session
-  }
+  set(leg, offer)
+  set(leg, answer)
+  leg.delayed = undefined
+  if (isEarly) leg.isRevised = true
+}
+
+function set(leg: Leg, session: Session): void {
+  if (session.by === 'inside') leg.inside = session
+  else leg.outside = session
 }
 
 /**
@@ -69,26 +70,27 @@ export function onResponse(
   const transaction = call.transaction(other(side), cseq, method)
   if (!transaction || statusCode === 100) return transaction
   const tag = legTag(call, message)
-  // A final response that comes again must not undo what has been agreed on since.
-  const isRepeated = transaction.final !== 0 && (transaction.tag !== '' || call.leg(tag)?.isConfirmed === true)
-  if (isRepeated) return transaction
+  const leg = call.leg(tag)
+  // A response that comes again, or late, must not undo what has been agreed on since.
+  const isRepeated = transaction.final !== 0 && (transaction.tag !== '' || leg?.state === 'confirmed')
+  if (isRepeated || leg?.state === 'over') return transaction
   if (statusCode < 300 && session) onDescription(call, transaction, tag, session)
   if (statusCode < 200) return transaction
   if (transaction.final === 0) {
     transaction.final = statusCode
-    transaction.finalAt = now
+    transaction.at = now
   }
   if (statusCode >= 300) rollBack(call, transaction)
   else if (transaction.tag !== '') supersede(call, transaction)
   return transaction
 }
 
-/** An offer accepted within a dialog: what was offered before is history. */
+/** A change accepted within a dialog: what was offered before is history. */
 function supersede(call: Call, accepted: Transaction): void {
+  const leg = call.leg(accepted.tag)
+  if (leg && accepted.offer) leg.isRevised = true
   accepted.before = undefined
-  for (const earlier of call.transactions) {
-    if (earlier.final !== 0 && !earlier.delayed) earlier.offer = undefined
-  }
+  for (const earlier of call.transactions) if (earlier.final !== 0) earlier.offer = undefined
 }
 
 /**
@@ -96,20 +98,27 @@ function supersede(call: Call, accepted: Transaction): void {
  * preview of it, RFC 6337 3.1.1), an offer of its own where not.
  */
 function onDescription(call: Call, transaction: Transaction, tag: string, session: Session): void {
-  if (transaction.offer) agree(call.ensureLeg(tag), transaction, transaction.offer, session)
-  else if (transaction.method !== 'ACK') transaction.delayed = { tag, session }
+  const leg = call.ensureLeg(tag)
+  if (!leg || (transaction.tag === '' && leg.isRevised)) return
+  const { offer } = transaction
+  if (!offer) {
+    if (transaction.method === 'INVITE') leg.delayed = session
+  } else if (offer.by !== session.by) {
+    if (transaction.tag !== '') transaction.before ??= { inside: leg.inside, outside: leg.outside }
+    set(leg, offer)
+    set(leg, session)
+  }
 }
 
 /** A refused offer leaves everything as it was (RFC 3261 14.1, RFC 3311 5.1). */
 function rollBack(call: Call, transaction: Transaction): void {
-  const { before, tag } = transaction
+  const { before, tag, method } = transaction
   transaction.offer = undefined
-  transaction.delayed = undefined
   transaction.before = undefined
-  if (!before || tag === '') return
-  const leg = call.leg(tag)
-  if (leg) {
-    leg.inside = before.inside
-    leg.outside = before.outside
-  }
+  const leg = tag === '' ? undefined : call.leg(tag)
+  if (!leg) return
+  if (method === 'INVITE') leg.delayed = undefined
+  if (!before) return
+  leg.inside = before.inside
+  leg.outside = before.outside
 }

@@ -19,15 +19,15 @@ export function wantedPaths(call: Call, policy: PathPolicy): Path[] {
   const wanted: Path[] = []
   const { isConfirmed } = call
   for (const leg of call.legs) {
-    if (leg.isConfirmed || !isConfirmed) agreedPaths(call, leg, policy, wanted)
+    if (leg.state === 'confirmed' || !isConfirmed) agreedPaths(call, leg, policy, wanted)
   }
   for (const { offer, tag, final } of call.transactions) {
     if (offer?.by !== 'inside' || (final !== 0 && isConfirmed)) continue
     const leg = tag === '' ? undefined : call.leg(tag)
-    offeredPaths(call, offer, leg?.outside, policy, wanted)
+    if (leg?.state !== 'over') offeredPaths(call, offer, leg?.outside, policy, wanted)
   }
-  for (const { delayed } of call.transactions) {
-    if (delayed?.session.by === 'inside') offeredPaths(call, delayed.session, undefined, policy, wanted)
+  for (const { delayed, outside } of call.legs) {
+    if (delayed?.by === 'inside') offeredPaths(call, delayed, outside, policy, wanted)
   }
   return wanted
 }

@@ -18,8 +18,8 @@ export interface Plan {
   readonly open: Path[]
   /** To be shut first, live flows included. */
   readonly close: Path[]
-  /** Signalling flow whose conntrack shall live so long, seconds. */
-  readonly keepAlive: { readonly flow: Flow; readonly seconds: number } | undefined
+  /** Signalling flows whose conntracks shall live so long, seconds; 0: no longer than others. */
+  readonly keepAlive: { readonly flow: Flow; readonly seconds: number }[]
   readonly events: CallEvent[]
   /** Replacements in the message, in ascending order. */
   edits(): Edit[]

@@ -6,7 +6,7 @@ import { contactValues } from '../sip/index.js'
 import type { Bindings } from './binding.js'
 import { TRANSACTION_MS } from './call.js'
 import { Path, type PathOwner } from './media.js'
-import { isAt } from './rewrite.js'
+import { isAt, portOf } from './rewrite.js'
 
 /** RFC 3261 10.2.1.1: what a registrar grants that does not say. */
 const DEFAULT_EXPIRES_SEC = 3600
@@ -24,11 +24,16 @@ class Request implements Timed {
   deadline = 0
   readonly kind = 'request'
   readonly key: string
+  /** Where it went, and who sent it: a stranger's answer to it grants nothing. */
+  readonly registrar: string
+  readonly fromTag: string
   readonly asked: readonly Asked[]
   readonly isWildcard: boolean
 
-  constructor(key: string, asked: readonly Asked[], isWildcard: boolean) {
+  constructor(key: string, registrar: string, fromTag: string, asked: readonly Asked[], isWildcard: boolean) {
     this.key = key
+    this.registrar = registrar
+    this.fromTag = fromTag
     this.asked = asked
     this.isWildcard = isWildcard
   }
@@ -55,6 +60,8 @@ class Contact implements PathOwner {
   readonly binding: Binding
   readonly paths: readonly Path[]
   readonly registrations = new Map<string, Registration>()
+  /** The signalling flow whose conntrack is kept for it: the one of its last refresh. */
+  kept: Flow | undefined
 
   constructor(flow: Flow, binding: Binding, callers: Callers) {
     this.flow = flow
@@ -70,11 +77,21 @@ export type Callers = 'registrar' | 'any' | readonly string[]
 export interface RegistrationChange {
   readonly open: Path[]
   readonly close: Path[]
-  /** Keep the signalling flow's conntrack, and with it the public port, for so long. */
-  readonly keepAlive: { readonly flow: Flow; readonly seconds: number } | undefined
+  /** Keep these signalling flows' conntracks, and with them the public ports, for so long; 0: no longer. */
+  readonly keepAlive: Keep[]
   readonly registered: RegistrationInfo[]
   readonly unregistered: RegistrationInfo[]
+  /** The budget had no room for a contact that the registrar granted. */
+  isExhausted: boolean
 }
+
+export interface Keep {
+  readonly flow: Flow
+  readonly seconds: number
+}
+
+/** Contacts of one REGISTER that are looked at. */
+const MAX_ASKED = 16
 
 /** Registrations that went out through us: bound when the registrar grants them, for as long as it grants them (RFC 3261 10). */
 export class Registrations {
@@ -101,40 +118,49 @@ export class Registrations {
     return this.#requests.size
   }
 
-  /** Notes what a REGISTER from inside asks for. False when the budget is used up: then it goes on without our help. */
-  request(message: SipMessage, flow: Flow, now: number): boolean {
+  /** Notes what a REGISTER from inside asks for. */
+  request(message: SipMessage, flow: Flow, now: number): void {
     const key = requestKey(message, flow)
-    if (this.#requests.has(key)) return true
-    if (this.#count + this.#requests.size >= this.#limit) return false
+    if (this.#requests.has(key)) return
     const contacts = contactValues(message)
-    const asked = contacts.flatMap((contact) => this.#ask(contact, message, flow))
-    const request = new Request(
-      key,
-      asked,
-      contacts.some((it) => it.isWildcard),
-    )
+    const isWildcard = contacts.some((it) => it.isWildcard)
+    const asked = this.#askedOf(contacts, message, flow)
+    if (asked.length === 0 && !isWildcard) return
+    // A flood of REGISTERs pushes its own out, not a refresh whose answer is on its way.
+    if (this.#requests.size >= this.#limit) this.#forgetRequest(this.#requests.values().next().value!)
+    const request = new Request(key, flow.peer.address, message.fromTag, asked, isWildcard)
     this.#requests.set(key, request)
     this.#deadlines.set(request, now + TRANSACTION_MS)
-    return true
   }
 
-  #ask(contact: ContactValue, message: SipMessage, flow: Flow): Asked[] {
-    const { address } = contact
-    if (!address) return []
-    const binding = isAt(address, flow.binding.inside)
-      ? flow.binding
-      : this.#bindings.ofInside(address.address, address.portNumber)
-    return binding ? [{ binding, expiresSec: contact.expiresSec ?? message.expiresSec }] : []
+  #forgetRequest(request: Request): void {
+    this.#requests.delete(request.key)
+    this.#deadlines.clear(request)
+  }
+
+  /** The sender's own contacts, one a binding. Other hosts' are theirs to register. */
+  #askedOf(contacts: readonly ContactValue[], message: SipMessage, flow: Flow): Asked[] {
+    const own = flow.binding.inside
+    const asked = new Map<Binding, Asked>()
+    for (const { address, expiresSec } of contacts) {
+      if (address?.address !== own.address || asked.size >= MAX_ASKED) continue
+      const binding = isAt(address, own) ? flow.binding : this.#bindings.ofInside(own.address, portOf(address))
+      if (!binding) continue
+      const seconds = expiresSec ?? message.expiresSec
+      // Two addresses of record in one REGISTER there are not: of two values for one contact the longer counts.
+      const known = asked.get(binding)
+      if (!known || (known.expiresSec ?? Infinity) < (seconds ?? Infinity))
+        asked.set(binding, { binding, expiresSec: seconds })
+    }
+    return [...asked.values()]
   }
 
   /** Takes a final response to a REGISTER: 2xx binds what it grants, anything else leaves all as it was. */
   response(message: SipMessage, flow: Flow, now: number): RegistrationChange | undefined {
     if (message.statusCode < 200) return undefined
-    const key = requestKey(message, flow)
-    const request = this.#requests.get(key)
-    if (!request) return undefined
-    this.#requests.delete(key)
-    this.#deadlines.clear(request)
+    const request = this.#requests.get(requestKey(message, flow))
+    if (request?.registrar !== flow.peer.address || request.fromTag !== message.fromTag) return undefined
+    this.#forgetRequest(request)
     if (message.statusCode >= 300) return undefined
     const change = emptyChange()
     const aor = aorOf(message)
@@ -148,33 +174,47 @@ export class Registrations {
     return change
   }
 
-  #bind(aor: string, binding: Binding, flow: Flow, seconds: number, now: number, change: Writable): void {
-    const key = contactKey(binding, flow)
-    let contact = this.#contacts.get(key)
-    if (!contact) {
-      contact = new Contact(flow, binding, this.#callers)
-      this.#contacts.set(key, contact)
-      this.#bindings.hold(binding)
-      change.open.push(...contact.paths)
-    }
-    let registration = contact.registrations.get(aor)
+  #bind(aor: string, binding: Binding, flow: Flow, seconds: number, now: number, change: RegistrationChange): void {
+    const known = this.#contacts.get(contactKey(binding, flow))
+    let registration = known?.registrations.get(aor)
     if (!registration) {
+      if (this.#count >= this.#limit) {
+        change.isExhausted = true
+        return
+      }
+      const contact = known ?? this.#addContact(binding, flow, change)
       registration = new Registration(aor, contact)
       contact.registrations.set(aor, registration)
       this.#count++
     }
     registration.expiresAt = now + seconds * 1000
     this.#deadlines.set(registration, registration.expiresAt + GRACE_MS)
-    if (binding === flow.binding) change.keepAlive = { flow, seconds: seconds + GRACE_MS / 1000 }
+    if (binding === flow.binding) this.#keep(registration.way, flow, now, change)
     change.registered.push(infoOf(registration))
   }
 
-  #unbind(aor: string, binding: Binding, flow: Flow, change: Writable): void {
+  #addContact(binding: Binding, flow: Flow, change: RegistrationChange): Contact {
+    const contact = new Contact(flow, binding, this.#callers)
+    this.#contacts.set(contactKey(binding, flow), contact)
+    this.#bindings.hold(binding)
+    change.open.push(...contact.paths)
+    return contact
+  }
+
+  /** The flow is kept for the longest of the contact's registrations. */
+  #keep(contact: Contact, flow: Flow, now: number, change: RegistrationChange): void {
+    let until = 0
+    for (const { expiresAt } of contact.registrations.values()) until = Math.max(until, expiresAt)
+    contact.kept = flow
+    change.keepAlive.push({ flow, seconds: (until + GRACE_MS - now) / 1000 })
+  }
+
+  #unbind(aor: string, binding: Binding, flow: Flow, change: RegistrationChange): void {
     const registration = this.#contacts.get(contactKey(binding, flow))?.registrations.get(aor)
     if (registration) this.#remove(registration, change)
   }
 
-  #forgetAll(aor: string, flow: Flow, change: Writable): void {
+  #forgetAll(aor: string, flow: Flow, change: RegistrationChange): void {
     for (const contact of this.#contacts.values()) {
       if (contact.binding.inside.address !== flow.binding.inside.address) continue
       const registration = contact.registrations.get(aor)
@@ -182,7 +222,7 @@ export class Registrations {
     }
   }
 
-  #remove(registration: Registration, change: Writable): void {
+  #remove(registration: Registration, change: RegistrationChange): void {
     const { way, aor } = registration
     if (!way.registrations.delete(aor)) return
     this.#count--
@@ -192,6 +232,7 @@ export class Registrations {
     this.#contacts.delete(contactKey(way.binding, way.flow))
     this.#bindings.release(way.binding)
     change.close.push(...way.paths)
+    if (way.kept) change.keepAlive.push({ flow: way.kept, seconds: 0 })
   }
 
   /** Ends what has run out; undefined when nothing has. */
@@ -200,7 +241,7 @@ export class Registrations {
     if (due.length === 0) return undefined
     const change = emptyChange()
     for (const item of due) {
-      if (item.kind === 'request') this.#requests.delete(item.key)
+      if (item.kind === 'request') this.#forgetRequest(item)
       else this.#remove(item, change)
     }
     return change
@@ -227,10 +268,8 @@ export class Registrations {
   }
 }
 
-type Writable = { -readonly [K in keyof RegistrationChange]: RegistrationChange[K] }
-
-function emptyChange(): Writable {
-  return { open: [], close: [], keepAlive: undefined, registered: [], unregistered: [] }
+function emptyChange(): RegistrationChange {
+  return { open: [], close: [], keepAlive: [], registered: [], unregistered: [], isExhausted: false }
 }
 
 function infoOf(registration: Registration): RegistrationInfo {

@@ -20,8 +20,23 @@ const IDENTITIES: ReadonlySet<string> = new Set([
   'reply-to',
 ])
 
-const VIA_PORT_IMPLIED = 1
-const URI_PORT_IMPLIED = 2
+/**
+ * Bits of `impliedPort`: eight values each of what comes back (Via), of what the far side calls (Contact, whose first value it
+ * writes in the Request-URI), of routes (RFC 3261 12.1), and of all else.
+ */
+const VIA_BITS = 0
+const CONTACT_BITS = 8
+const ROUTE_BITS = 16
+const OTHER_BITS = 24
+const BITS: Readonly<Record<string, number>> = {
+  via: VIA_BITS,
+  contact: CONTACT_BITS,
+  'request-uri': CONTACT_BITS,
+  route: ROUTE_BITS,
+  'record-route': ROUTE_BITS,
+}
+
+const bitOf = ({ header, index }: AddressField): number => 1 << ((BITS[header] ?? OTHER_BITS) + Math.min(index, 6))
 
 const SIP_PORT = 5060
 const SIPS_PORT = 5061
@@ -39,47 +54,46 @@ export function rewriteFields(
   edits: Edit[],
 ): void {
   const [from, to] = way === 'out' ? [binding.inside, binding.outside] : [binding.outside, binding.inside]
-  const isSame = from.address === to.address && from.port === to.port
-  let receivedIndex = -1
+  const isMoved = from.address !== to.address
+  /** The Via being read: whether it is ours, and its rport, which may stand before the `received` that says so. */
+  let isOurs = false
+  let rport: AddressField | undefined
   for (const field of fields) {
-    if (field.part === 'rport') {
-      if (field.index === receivedIndex && field.portNumber === from.port && !isSame) replacePort(field, to.port, edits)
-      continue
-    }
-    if (field.family === 0) continue
+    if (field.part === 'sent-by') {
+      isOurs = field.family !== 0 && field.address === from.address
+      rport = undefined
+    } else if (field.part === 'rport') rport = field
     if (field.part === 'received' || field.part === 'maddr') {
-      if (field.address !== from.address || isSame) continue
-      if (field.part === 'received') receivedIndex = field.index
-      if (from.address !== to.address) edits.push({ ...field.host, text: hostText(to.address, field) })
-      continue
-    }
-    if (field.part === 'sent-by' && field.address === from.address) receivedIndex = field.index
-    mapEndpoint(field, binding, way, bindings, edits)
+      if (field.family === 0 || field.address !== from.address) continue
+      if (field.part === 'received' && field.header === 'via') isOurs = true
+      if (isMoved) edits.push({ ...field.host, text: hostText(to.address, field) })
+    } else if (field.family !== 0 && field.part !== 'rport') mapEndpoint(field, binding, way, bindings, edits)
+    if (!isOurs || !rport) continue
+    if (rport.portNumber === from.port) replacePort(rport, to.port, edits)
+    rport = undefined
   }
 }
 
 function mapEndpoint(field: AddressField, own: Binding, way: Way, bindings: Bindings, edits: Edit[]): void {
   const isIdentity = IDENTITIES.has(field.header)
-  const from = way === 'out' ? own.inside : own.outside
-  const port = field.port ? field.portNumber : defaultPort(field)
-  if (field.address === from.address && port === from.port && (field.port || !isIdentity)) {
-    write(field, own, way, isIdentity, edits)
+  const [from, to] = way === 'out' ? [own.inside, own.outside] : [own.outside, own.inside]
+  if (isIdentity && !field.port) {
+    if (field.address === from.address && to.address !== from.address)
+      edits.push({ ...field.host, text: hostText(to.address, field) })
     return
   }
+  const port = portOf(field)
+  const isOwn = field.address === from.address && port === from.port
   const other = way === 'out' ? bindings.ofInside(field.address, port) : bindings.ofOutside(field.address, port)
-  if (other && (field.port || !isIdentity)) {
-    write(field, other, way, isIdentity, edits)
-  } else if (isIdentity && field.address === from.address) {
-    const to = way === 'out' ? own.outside : own.inside
-    if (to.address !== from.address) edits.push({ ...field.host, text: hostText(to.address, field) })
-  }
+  const binding = isOwn ? own : other
+  if (binding) write(field, binding, way, isIdentity, edits)
 }
 
 function write(field: AddressField, binding: Binding, way: Way, isIdentity: boolean, edits: Edit[]): void {
   const [from, to] = way === 'out' ? [binding.inside, binding.outside] : [binding.outside, binding.inside]
   if (from.address !== to.address) edits.push({ ...field.host, text: hostText(to.address, field) })
   if (from.port === to.port) return
-  const bit = field.part === 'sent-by' ? VIA_PORT_IMPLIED : URI_PORT_IMPLIED
+  const bit = bitOf(field)
   const standard = defaultPort(field)
   if (!field.port) {
     if (way === 'out') binding.impliedPort |= bit
@@ -108,7 +122,12 @@ function hostText(address: string, field: AddressField): string {
   return address.includes(':') && isBracketed ? `[${address}]` : address
 }
 
+/** The port a field means: the scheme's default where none is written. */
+export function portOf(field: AddressField): number {
+  return field.port ? field.portNumber : defaultPort(field)
+}
+
 /** Whether a contact's endpoint is `end`, the default port included. */
 export function isAt(field: AddressField, end: Endpoint): boolean {
-  return field.address === end.address && (field.port ? field.portNumber : defaultPort(field)) === end.port
+  return field.address === end.address && portOf(field) === end.port
 }

@@ -62,8 +62,12 @@ function isHeld(sdp: Sdp): boolean {
   return active.length > 0 && active.every(holds)
 }
 
-/** The RTCP port of a stream; 0 when it has none: not RTP. */
-const rtcpPortOf = (media: SdpMedia): number => (isRtp(media) ? (media.rtcp?.portNumber ?? media.portNumber + 1) : 0)
+/** The RTCP port of a stream; 0 when it has none of its own: not RTP, or on the RTP port (RFC 5761 5.1.3). */
+function rtcpPortOf(media: SdpMedia): number {
+  if (!isRtp(media)) return 0
+  const port = media.rtcp?.portNumber ?? media.portNumber + 1
+  return port === media.portNumber || port > 65_535 ? 0 : port
+}
 
 /**
  * Reads a description from inside: which of its streams get pinholes. `locals` are the call's streams so far; one that names the
@@ -95,7 +99,8 @@ function localStream(
     return others
   }
   const isTranslated = outsideAddress !== flow.binding.inside.address
-  const local = new LocalStream(inside, rtcpPortOf(media), isTranslated ? outsideAddress : inside.address, flow.family)
+  const rtcpPort = insideRtcpPort(media, inside, refuse)
+  const local = new LocalStream(inside, rtcpPort, isTranslated ? outsideAddress : inside.address, flow.family)
   local.outsidePort = isTranslated ? ports.lease(outsideAddress, inside.port, local.portCount, local) : inside.port
   if (local.outsidePort === 0) {
     refuse('ports-exhausted', `no outside port is left on ${outsideAddress} for ${inside.address}:${inside.port}`)
@@ -123,6 +128,19 @@ function insideEndpoint(sdp: Sdp, media: SdpMedia, context: SessionContext): End
     return void refuse('address-foreign', `${what}: neither the sender ${own} nor a configured media host`)
   if (media.portNumber < LOWEST_PORT) return void refuse('port-reserved', `${what}: port below ${LOWEST_PORT}`)
   return { address, port: media.portNumber }
+}
+
+/** a=rtcp may name any port and host (RFC 3605 2.1); a pinhole leads only to where one for RTP could. */
+function insideRtcpPort(media: SdpMedia, inside: Endpoint, refuse: SessionContext['refuse']): number {
+  const port = rtcpPortOf(media)
+  const address = media.rtcp?.address?.address ?? inside.address
+  const what = `a=rtcp:${port} of m=${media.type} ${media.portNumber}`
+  if (port === 0) return 0
+  if (port < LOWEST_PORT) refuse('port-reserved', `${what}: port below ${LOWEST_PORT}`)
+  else if (address !== inside.address && !isUnspecified(address))
+    refuse('address-foreign', `${what}: ${address} is not where the RTP is`)
+  else return port
+  return 0
 }
 
 /**
@@ -199,8 +217,9 @@ export function rewriteSdp(
     if (!ports) continue
     if (ports.rtp !== media.portNumber) edits.push({ ...media.port, text: String(ports.rtp) })
     const { rtcp } = media
-    if (rtcp && ports.rtcp !== 0 && ports.rtcp !== rtcp.portNumber)
-      edits.push({ ...rtcp.port, text: String(ports.rtcp) })
+    if (!rtcp) continue
+    const port = rtcp.portNumber === media.portNumber ? ports.rtp : ports.rtcp
+    if (port !== 0 && port !== rtcp.portNumber) edits.push({ ...rtcp.port, text: String(port) })
   }
 }
 
@@ -219,7 +238,10 @@ function outsidePorts(
   if (!connection || media.portNumber === 0) return undefined
   const address = isUnspecified(connection.address) ? context.flow.binding.inside.address : connection.address
   const local = findLocal(locals, address, media.portNumber)
-  return local && { rtp: local.outsidePort, rtcp: local.outsideRtcpPort }
+  // Without a port outside the stream stays as it is: a 0 would say that it is refused.
+  if (!local || local.outsidePort === 0) return undefined
+  local.isAnnounced = true
+  return { rtp: local.outsidePort, rtcp: local.outsideRtcpPort }
 }
 
 function insidePorts(sdp: Sdp, media: SdpMedia, context: SessionContext): PortPair | undefined {

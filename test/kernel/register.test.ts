@@ -113,7 +113,8 @@ t.test('a registration that runs out closes its way in', { skip }, async (t) => 
   const to = registrar.endpoint.local
   // Two seconds, and the grace of five.
   await alice.register(to, 2)
-  await registrar.respond(await registrar.receiveRequest('REGISTER'), 200)
+  const register = await registrar.receiveRequest('REGISTER')
+  await registrar.respond(register, 200, { headers: [['Contact', register.get('Contact')]] })
   await alice.response(200)
   t.equal(scene.sip.registrations().length, 1)
   t.equal((await expectations(scene.lab.gateway)).length, 1)
