@@ -46,7 +46,7 @@ export interface SdpCandidate extends SdpTransportAddress {
   readonly component: number
   /** Lower case: udp, tcp. */
   readonly transport: string
-  /** host, srflx, prflx, relay. */
+  /** Lower case: host, srflx, prflx, relay. */
   readonly type: string
   /** raddr and rport. */
   readonly related: SdpTransportAddress | undefined

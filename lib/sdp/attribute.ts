@@ -26,16 +26,29 @@ export function readCandidate(target: AttributeTarget, start: number, end: numbe
   if (!nextWord(bytes, start, end) || !nextWord(bytes, word.end, end)) return false
   const component = decimal(bytes, word.start, word.end)
   if (component < 0 || !nextWord(bytes, word.end, end)) return false
-  const transport = text(bytes, word.start, word.end).toLowerCase()
+  const transport = known(transports, bytes, word.start, word.end)
   if (!nextWord(bytes, word.end, end)) return false
   const at = scanTransportAddress(bytes, word.end, end)
   if (!at || !nextWord(bytes, word.end, end) || !equalsIgnoreCase(bytes, word.start, word.end, 'typ')) return false
   if (!nextWord(bytes, word.end, end)) return false
-  const type = text(bytes, word.start, word.end)
+  const type = known(candidateTypes, bytes, word.start, word.end)
   const related = readRelated(bytes, word.end, end)
   if (related === false) return false
-  media?.candidates.push({ ...at, component, transport, type, related, line: { start: lineStart, end: lineEnd } })
+  if (!media) return true
+  const { host, address, family, port, portNumber } = at
+  const line = { start: lineStart, end: lineEnd }
+  // Written out: spreading `at` costs more than reading the line.
+  media.candidates.push({ host, address, family, port, portNumber, component, transport, type, related, line })
   return true
+}
+
+const transports = ['udp', 'tcp'] as const
+const candidateTypes = ['host', 'srflx', 'prflx', 'relay'] as const
+
+/** A word in lower case; those in `words` share one string. */
+function known(words: readonly string[], bytes: Uint8Array, start: number, end: number): string {
+  for (const one of words) if (equalsIgnoreCase(bytes, start, end, one)) return one
+  return text(bytes, start, end).toLowerCase()
 }
 
 /** `raddr address rport port`, if it stands at `at`; false when it begins and does not end so. */
