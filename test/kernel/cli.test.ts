@@ -261,7 +261,7 @@ t.test(
       'sip',
     ]
     const added = await cli.lab.gateway.exec(rule)
-    if (added.code !== 0) return t.skip(`no CT target here: ${added.stderr.trim()}`)
+    if (added.code !== 0) return t.plan(0, `no CT target here: ${added.stderr.trim()}`)
     t.match(await cli.ask('check'), {
       code: 1,
       stdout: /the kernel's SIP helper is attached: iptables -t raw: -A PREROUTING/,
