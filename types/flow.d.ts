@@ -10,8 +10,11 @@ export type Side = 'inside' | 'outside'
 export interface Binding {
   readonly inside: Endpoint
   readonly outside: Endpoint
-  /** Header values (bits of lib/call/rewrite.ts) in which the inside leaves out a default port, so that the way back does, too. */
-  impliedPort: number
+  /**
+   * Where the inside leaves out a default port, so that the way back leaves it out too: bit n of a word is value n of a header
+   * (lib/call/rewrite.ts). Undefined until it does.
+   */
+  implied: Uint32Array | undefined
 }
 
 /** One signalling flow, as conntrack knows it. */

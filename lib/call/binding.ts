@@ -38,7 +38,7 @@ export class Bindings {
     const key = `${inside.address}|${inside.port}|${outside.address}|${outside.port}`
     const known = this.#recent.get(key)
     if (known) return known
-    const binding: Binding = { inside, outside, impliedPort: 0 }
+    const binding: Binding = { inside, outside, implied: undefined }
     this.#recent.set(key, binding)
     if (this.#recent.size > RECENT) this.#recent.delete(this.#recent.keys().next().value!)
     return binding

@@ -21,22 +21,38 @@ const IDENTITIES: ReadonlySet<string> = new Set([
 ])
 
 /**
- * Bits of `impliedPort`: eight values each of what comes back (Via), of what the far side calls (Contact, whose first value it
- * writes in the Request-URI), of routes (RFC 3261 12.1), and of all else.
+ * Words of `Binding.implied`, one a header whose values come back under its own name, or under another: the far side calls the
+ * first Contact in the Request-URI, and routes back what was recorded (RFC 3261 12.1).
  */
-const VIA_BITS = 0
-const CONTACT_BITS = 8
-const ROUTE_BITS = 16
-const OTHER_BITS = 24
-const BITS: Readonly<Record<string, number>> = {
-  via: VIA_BITS,
-  contact: CONTACT_BITS,
-  'request-uri': CONTACT_BITS,
-  route: ROUTE_BITS,
-  'record-route': ROUTE_BITS,
+const WORDS = [
+  ['via'],
+  ['contact', 'request-uri'],
+  ['route', 'record-route'],
+  ['path'],
+  ['service-route'],
+  ['refer-to'],
+  ['warning'],
+  ['call-info'],
+  ['alert-info'],
+]
+const wordOf: ReadonlyMap<string, number> = new Map(
+  WORDS.flatMap((names, i) => names.map((name) => [name, i] as const)),
+)
+
+/** Whether the inside leaves out the port in this place, as it wrote last. */
+function isImplied({ implied }: Binding, { header, index }: AddressField): boolean {
+  const word = implied?.[wordOf.get(header) ?? WORDS.length] ?? 0
+  return ((word >>> Math.min(index, 31)) & 1) === 1
 }
 
-const bitOf = ({ header, index }: AddressField): number => 1 << ((BITS[header] ?? OTHER_BITS) + Math.min(index, 6))
+function noteImplied(binding: Binding, { header, index }: AddressField, isLeftOut: boolean): void {
+  if (!isLeftOut && !binding.implied) return
+  binding.implied ??= new Uint32Array(WORDS.length + 1)
+  const word = wordOf.get(header) ?? WORDS.length
+  const bit = 1 << Math.min(index, 31)
+  if (isLeftOut) binding.implied[word]! |= bit
+  else binding.implied[word]! &= ~bit
+}
 
 const SIP_PORT = 5060
 const SIPS_PORT = 5061
@@ -44,7 +60,7 @@ const SIPS_PORT = 5061
 /**
  * Appends the edits that map every endpoint of ours in `fields` from one side of the gateway to the other. An address is edited
  * only where it, with its port, *is* an endpoint of this flow or of another binding; everything else stays as it is.
- * `impliedPort` of the flow's binding remembers left-out ports, so that the way back gives the same text again.
+ * `implied` of the binding remembers left-out ports, so that the way back gives the same text again.
  */
 export function rewriteFields(
   fields: readonly AddressField[],
@@ -93,19 +109,13 @@ function write(field: AddressField, binding: Binding, way: Way, isIdentity: bool
   const [from, to] = way === 'out' ? [binding.inside, binding.outside] : [binding.outside, binding.inside]
   if (from.address !== to.address) edits.push({ ...field.host, text: hostText(to.address, field) })
   if (from.port === to.port) return
-  const bit = bitOf(field)
   const standard = defaultPort(field)
+  if (way === 'out' && !isIdentity) noteImplied(binding, field, !field.port)
   if (!field.port) {
-    if (way === 'out') binding.impliedPort |= bit
     if (to.port !== standard) edits.push({ start: field.hostPortEnd, end: field.hostPortEnd, text: `:${to.port}` })
-    return
-  }
-  const isImplied = way === 'in' && !isIdentity && to.port === standard && (binding.impliedPort & bit) !== 0
-  if (isImplied) edits.push({ start: field.host.end, end: field.port.end, text: '' })
-  else {
-    if (way === 'out' && !isIdentity) binding.impliedPort &= ~bit
-    replacePort(field, to.port, edits)
-  }
+  } else if (way === 'in' && !isIdentity && to.port === standard && isImplied(binding, field)) {
+    edits.push({ start: field.host.end, end: field.port.end, text: '' })
+  } else replacePort(field, to.port, edits)
 }
 
 function replacePort(field: AddressField, port: number, edits: Edit[]): void {

@@ -15,7 +15,7 @@ export const PEER = '198.51.100.20'
 export const endpoint = (address: string, port: number): Endpoint => ({ address, port })
 
 export function flowOf(inside: Endpoint, outside: Endpoint, peer: Endpoint): Flow {
-  return { family: inside.address.includes(':') ? 6 : 4, binding: { inside, outside, impliedPort: 0 }, peer }
+  return { family: inside.address.includes(':') ? 6 : 4, binding: { inside, outside, implied: undefined }, peer }
 }
 
 /** The message of `text`; throws when it is none. */
