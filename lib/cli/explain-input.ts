@@ -46,7 +46,9 @@ export function* datagramsOf(file: Uint8Array, ends: LoneEnds): Generator<Datagr
 function lone(file: Uint8Array, ends: LoneEnds): Datagram {
   const bytes = withLineEnds(file)
   const scan = scanMessage(bytes, 0, bytes.length)
-  if (scan.state !== 'found') throw usage(`the file is neither a pcap file nor a SIP message: ${scan.reason}`)
+  if (scan.state === 'absent') throw usage(`the file is neither a pcap file nor a SIP message: ${scan.reason}`)
+  if (scan.state === 'malformed')
+    throw usage(`the message begins as SIP and is malformed: ${scan.reason}; run would let it pass unchanged`)
   const { source, destination } =
     scan.value.kind === 'request' ? requestEnds(scan.value, ends) : responseEnds(scan.value, ends)
   if (source && destination) return { number: 0, timeMs: Date.now(), bytes, source, destination }

@@ -28,7 +28,7 @@ const counterRows: readonly CounterRow[] = [
   { fits: /^refused-(.+)$/, family: 'refused', label: 'reason', help: 'Calls or streams left without help.' },
   { fits: /^repaired-(.+)$/, family: 'repaired', label: 'what', help: 'Things of ours that others removed, put back.' },
   { fits: /^errors$/, family: 'errors', help: "Failures that were no message's fault." },
-  { fits: /^(.+)$/, family: 'passed_by', label: 'reason', help: 'Packets that policy decided, not help.' },
+  { fits: /^(.*)$/s, family: 'passed_by', label: 'reason', help: 'Packets that policy decided, not help.' },
 ]
 
 const queueRows = [
