@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises'
 import t from 'tap'
 import { endpointText, expectations, pause, SipPeer, scaled, whyNoLab } from '../../lib/testing/index.js'
 import { call, hears, Scene, target } from './scene.js'
@@ -42,7 +43,8 @@ for (const [family, nat] of [
       const rows = (await gateway.exec(['conntrack', '-L', '-p', 'udp', '-f', family === 4 ? 'ipv4' : 'ipv6'])).stdout
       const row = rows.split('\n').find((line) => line.includes('sport=5060') && line.includes(to.address))
       const left = Number(/udp\s+17 (\d+)/.exec(row ?? '')?.[1])
-      t.ok(left > 280 && left <= 306, `conntrack has ${left} s left`)
+      // The kernel's own timeouts are 30 and 120 s.
+      t.ok(left > 200 && left <= 306, `conntrack has ${left} s left`)
     })
 
     const callIn = async (from: SipPeer, label: string) => {
@@ -118,7 +120,8 @@ t.test('a registration that runs out closes its way in', { skip }, async (t) => 
   await alice.response(200)
   t.equal(scene.sip.registrations().length, 1)
   t.equal((await expectations(scene.lab.gateway)).length, 1)
-  await pause(9000)
+  for (let i = 0; i < 100 && scene.sip.registrations().length > 0; i++) await sleep(100)
   t.same(scene.sip.registrations(), [])
+  await pause(100)
   t.same(await expectations(scene.lab.gateway), [])
 })
