@@ -1,7 +1,7 @@
 /**
  * An INVITE flood through a masquerading gateway: plain NAT, the kernel's SIP helper, a C loop that accepts untouched, cthelper. And
  * complete calls, through the kernel's helper and cthelper. bench/README.md says what is measured and how.
- * `node --import @isaacs/ts-node-temp-fork-for-pr-2009/import bench/invite.ts [ROUNDS] [SECONDS]`, as root, after `npm run build`.
+ * `node --import @isaacs/ts-node-temp-fork-for-pr-2009/import bench/invite.ts [ROUNDS] [SECONDS] [CALLS]`, as root, after `npm run build`.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -21,13 +21,12 @@ import {
 import { type CallRound, type FloodRound, report } from './invite-report.js'
 import { countingRules, faultOf, inviteText, places } from './invite-text.js'
 
-const [rounds = 5, seconds = 1] = process.argv.slice(2).map(Number)
+const [rounds = 5, seconds = 1, callsARound = 2000] = process.argv.slice(2).map(Number)
 const source = new URL('.', import.meta.url).pathname
 const CALLS = 64
 /** Datagrams on their way: enough to fill every batch, less than any queue holds. */
 const WINDOW = 1024
 const CALL_SLOTS = 32
-const CALLS_A_ROUND = 2000
 
 interface Tools {
   readonly directory: string
@@ -169,7 +168,7 @@ async function measure(
   gateways: readonly BenchGateway[],
   tools: Tools,
 ): Promise<{ floods: FloodRound[][]; calls: CallRound[][] }> {
-  const helping = gateways.filter(({ way }) => way === 'kernel' || way === 'cthelper')
+  const helping = callsARound > 0 ? gateways.filter(({ way }) => way === 'kernel' || way === 'cthelper') : []
   const sizes = new Map<GatewayWay, number>()
   // Warm: caches, the compiler, and how many messages a round may have.
   for (const gateway of gateways) {
@@ -178,7 +177,7 @@ async function measure(
       sizes.set(gateway.way, Math.round((received / took) * seconds))
     }
   }
-  for (const gateway of helping) await completeCalls(gateway, tools, CALLS_A_ROUND)
+  for (const gateway of helping) await completeCalls(gateway, tools, callsARound)
   const floods: FloodRound[][] = []
   const calls: CallRound[][] = []
   for (let round = 0; round < rounds; round++) {
@@ -186,7 +185,7 @@ async function measure(
     for (const gateway of gateways) row.push(await flood(gateway, tools, sizes.get(gateway.way)!))
     floods.push(row)
     const callRow: CallRound[] = []
-    for (const gateway of helping) callRow.push(await completeCalls(gateway, tools, CALLS_A_ROUND))
+    for (const gateway of helping) callRow.push(await completeCalls(gateway, tools, callsARound))
     calls.push(callRow)
   }
   return { floods, calls }

@@ -3,11 +3,22 @@
 /** 32 KiB of 16-bit words summed without leaving 31 bits, where JavaScript's integers are fast. */
 const CHUNK = 32768
 
+/** The array summed last, and its content as 32-bit words; empty where it does not begin at a multiple of four. */
+let viewed = new Uint8Array(0)
+let words = new Int32Array(0)
+
+function view(bytes: Uint8Array): void {
+  const { buffer, byteOffset, length } = bytes
+  viewed = bytes as Uint8Array<ArrayBuffer>
+  words = (byteOffset & 3) === 0 ? new Int32Array(buffer as ArrayBuffer, byteOffset, length >> 2) : new Int32Array(0)
+}
+
 /**
  * Sum of the 16-bit words bytes[start, end), the first byte of each low, an odd last byte padded with zero, plus `sum`. Folded to 16
- * bits. Sums add up: any even-length piece may be summed on its own.
+ * bits. Sums add up: any even-length piece may be summed on its own. Fast for an array that is summed again and again.
  */
 export function addWords(bytes: Uint8Array, start: number, end: number, sum: number): number {
+  if (bytes !== viewed) view(bytes)
   while (end - start > CHUNK) {
     sum = addChunk(bytes, start, start + CHUNK, sum)
     start += CHUNK
@@ -19,17 +30,19 @@ function addChunk(bytes: Uint8Array, start: number, end: number, sum: number): n
   let low = sum & 0xffff
   let high = 0
   let at = start
-  // Low and high bytes apart: eight loads and six additions for four words, and no shift inside the loop.
-  for (const last = end - 8; at <= last; at += 8) {
-    low += bytes[at]! + bytes[at + 2]! + bytes[at + 4]! + bytes[at + 6]!
-    high += bytes[at + 1]! + bytes[at + 3]! + bytes[at + 5]! + bytes[at + 7]!
+  if ((start & 3) === 0) {
+    const last = Math.min(end >> 2, words.length)
+    for (let i = start >> 2; i < last; i++) {
+      const word = words[i]!
+      low += word & 0xffff
+      high += word >>> 16
+    }
+    at = Math.max(start, last << 2)
   }
-  for (; at + 1 < end; at += 2) {
-    low += bytes[at]!
-    high += bytes[at + 1]!
-  }
+  low = fold(low) + fold(high)
+  for (; at + 1 < end; at += 2) low += bytes[at]! | (bytes[at + 1]! << 8)
   if (at < end) low += bytes[at]!
-  return fold(low + (high << 8))
+  return fold(low)
 }
 
 /** Brings a sum below 2^31 back to 16 bits, carries added (RFC 1071 1). */

@@ -71,6 +71,8 @@ function frame(bytes: Uint8Array, start: number, end: number, maxBytes: number):
  */
 function scanHeaders(bytes: Uint8Array, at: number, end: number, maxHeaders: number): 'found' | MalformedSip {
   makeRoom(maxHeaders)
+  if (bytes.buffer !== viewed) view(bytes.buffer)
+  const base = bytes.byteOffset
   const { slab } = room
   const seen = firsts.fill(0)
   const full = room.start + maxHeaders * STRIDE
@@ -96,7 +98,7 @@ function scanHeaders(bytes: Uint8Array, at: number, end: number, maxHeaders: num
     slab[line + 1] = nameStart
     slab[line + 2] = nameEnd
     const valueStart = at + 1
-    at = lineEnd(bytes, valueStart, end)
+    at = lineEnd(bytes, valueStart, end, base)
     if (at < 0) return at === LONE_CR ? 'header-line' : 'headers-unterminated'
     // Nearly always one space in front and CRLF behind; an empty value is an empty range behind the colon.
     const isPlain = at - valueStart > 3 && bytes[valueStart] === SP && bytes[at - 2] === CR
@@ -123,9 +125,37 @@ function isName(bytes: Uint8Array, start: number, end: number): boolean {
 const UNTERMINATED = -1
 const LONE_CR = -2
 
-/** Position after the line end of a header line, folded lines included (RFC 3261 7.3.1); negative when there is none. */
-function lineEnd(bytes: Uint8Array, at: number, end: number): number {
+/** The buffer scanned last, as 32-bit words: long values are read over four bytes at a time. */
+let viewed: ArrayBufferLike | undefined
+let words = new Int32Array(0)
+
+function view(buffer: ArrayBufferLike): void {
+  viewed = buffer
+  words = new Int32Array(buffer as ArrayBuffer, 0, buffer.byteLength >> 2)
+}
+
+/** From `at`, the first byte of a word, over the words that hold no byte below 16: every line end is one. */
+function skipText(at: number, end: number, base: number): number {
+  const last = (base + end) >> 2
+  let i = (base + at) >> 2
+  for (; i < last; i++) {
+    // The high halves of four bytes; one that is zero borrows from its own top bit.
+    const halves = words[i]! & 0xf0f0f0f0
+    if (((halves - 0x01010101) & ~halves & 0x80808080) !== 0) break
+  }
+  return (i << 2) - base
+}
+
+/**
+ * Position after the line end of a header line, folded lines included (RFC 3261 7.3.1); negative when there is none. `base` is
+ * where `bytes` begin in their buffer.
+ */
+function lineEnd(bytes: Uint8Array, at: number, end: number, base: number): number {
   for (; at < end; at++) {
+    if (((at + base) & 3) === 0) {
+      at = skipText(at, end, base)
+      if (at >= end) break
+    }
     const byte = bytes[at]!
     if (byte > CR) continue
     if (byte === LF) {
