@@ -5,7 +5,7 @@
 cache=$PWD/node_modules/.cache/stock-kernel
 mkdir -p "$cache"
 
-commands='bash ip nft conntrack sipp tcpdump node xtables-nft-multi busybox kmod sysctl timeout'
+commands='bash ip nft conntrack sipp tcpdump node xtables-nft-multi busybox kmod timeout'
 
 digest() { sha256sum | cut -c1-16; }
 
