@@ -1,4 +1,4 @@
-import { spawnSync } from 'node:child_process'
+import { outputOf } from './command-output.js'
 
 /** ok: nothing to do; warn: works, or may work, and something should be looked at; fail: `run` will not help calls. */
 export type Level = 'ok' | 'warn' | 'fail'
@@ -36,15 +36,6 @@ export interface Probe {
 
 export type Answer = readonly [level: Level, fact: string, todo?: string]
 
-/** A command's output in the context's network namespace; undefined where it cannot be had. Never throws. */
-export function commandOutput({ netns }: CheckContext, argv: readonly string[]): string | undefined {
-  const [file = '', ...rest] = netns === undefined ? argv : ['nsenter', `--net=${netns}`, ...argv]
-  const path = `${process.env.PATH ?? ''}:/usr/sbin:/sbin`
-  const done = spawnSync(file, rest, {
-    encoding: 'utf8',
-    timeout: 10_000,
-    maxBuffer: 64 << 20,
-    env: { ...process.env, PATH: path },
-  })
-  return done.status === 0 ? done.stdout : undefined
-}
+/** A command's output in the context's network namespace; undefined where it cannot be had. */
+export const commandOutput = ({ netns }: CheckContext, argv: readonly string[]): string | undefined =>
+  outputOf(netns, argv)

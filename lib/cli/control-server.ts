@@ -1,5 +1,6 @@
 import { lstatSync, type Stats, unlinkSync } from 'node:fs'
 import { createServer, type Server, type Socket } from 'node:net'
+import { dirname } from 'node:path'
 import type { CallInfo, PinholeInfo, RegistrationInfo } from '../../types/call.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
 import {
@@ -49,6 +50,8 @@ const AT_ONCE = 256
  */
 export async function requireFreeSocket(path: string): Promise<void> {
   const stat = fileAt(path)
+  // bind() would say EACCES.
+  if (!stat && !fileAt(dirname(path))) throw usage(`the directory of ${path} does not exist: make it, or use --socket`)
   if (!stat) return
   if (!stat.isSocket()) throw usage(`${path} is no socket: remove it, or choose another path with --socket`)
   try {

@@ -6,6 +6,7 @@ import { configOption, type RunOptions, runOptions } from './config.js'
 import { requireFreeSocket, serveControl } from './control-server.js'
 import { type ExitCode, messageOf } from './failure.js'
 import { Log } from './log.js'
+import { requireUnservedTable } from './served.js'
 import { helperSettings, processSettings } from './settings.table.js'
 import { version } from './version.js'
 
@@ -40,17 +41,32 @@ export const run: Command = {
 async function start({ given, out }: Invocation): Promise<ExitCode> {
   const options = runOptions(given)
   await requireFreeSocket(options.process.socket)
+  requireUnservedTable(options.helper.netns)
   const log = new Log({ format: options.process.log, now: Date.now, write: (line) => out(`${line}\n`) })
   const stopped = untilSignal(log)
   const undo: (() => Promise<void>)[] = []
+  let exitCode: ExitCode = 0
   try {
     await open(options, log, undo)
     await stopped
-    return 0
   } finally {
-    for (const step of undo.reverse()) await step().catch((error) => log.say('error', messageOf(error)))
-    if (undo.length > 0) log.say('stopped', 'nothing of ours is left in the kernel')
+    const wasOpen = undo.length > 0
+    if (!(await unwind(undo, log))) exitCode = 3
+    else if (wasOpen) log.say('stopped', 'nothing of ours is left in the kernel')
   }
+  return exitCode
+}
+
+/** Takes everything back, last first; false when something could not be. */
+async function unwind(undo: (() => Promise<void>)[], log: Log): Promise<boolean> {
+  let isClean = true
+  for (const step of undo.reverse()) {
+    await step().catch((error) => {
+      isClean = false
+      log.say('error', messageOf(error))
+    })
+  }
+  return isClean
 }
 
 /** Starts everything; `undo` gets what takes it back, so far as it went. */
@@ -58,7 +74,7 @@ async function open({ helper, process: own }: RunOptions, log: Log, undo: (() =>
   const sip = new SipHelper(helper)
   for (const event of logged) logEvent(sip, log, event)
   await sip.start()
-  undo.push(() => sip.stop())
+  undo.push(() => stop(sip))
   const control = await serveControl({ path: own.socket, version: version(), helper: sip })
   undo.push(() => control.close())
   if (own.metrics) {
@@ -71,15 +87,23 @@ async function open({ helper, process: own }: RunOptions, log: Log, undo: (() =>
   log.say('ready', `${ways}, queue ${numbers}, expectations by helper ${carrier}, control socket ${own.socket}`)
 }
 
+/** `SipHelper.stop` goes on after a failure and reports it as an event; here it makes the exit code. */
+async function stop(sip: SipHelper): Promise<void> {
+  const failures = () => sip.status().counters.errors ?? 0
+  const before = failures()
+  await sip.stop()
+  if (failures() > before) throw new Error('not everything could be taken back: see the errors above')
+}
+
 function logEvent<K extends keyof HelperEvents>(sip: SipHelper, log: Log, event: K): void {
   const listener = (...args: HelperEvents[K]) => log.event(event, ...args)
   // EventEmitter's generic listener type does not follow a type parameter.
   sip.on(event, listener as never)
 }
 
-/** Resolves at the first signal to stop; the second ends the process. */
+/** Resolves at the first signal to stop, rejects at an exception that nobody caught; the second signal ends the process. */
 function untilSignal(log: Log): Promise<void> {
-  return new Promise((resolve) => {
+  return new Promise((resolve, reject) => {
     let isStopping = false
     for (const signal of STOP_SIGNALS) {
       process.on(signal, () => {
@@ -89,5 +113,6 @@ function untilSignal(log: Log): Promise<void> {
         resolve()
       })
     }
+    process.on('uncaughtException', reject)
   })
 }

@@ -31,8 +31,14 @@ export interface CliResult {
   readonly stderr: string
 }
 
-/** Runs `cthelper` to its end, ten seconds at most, optionally as another user. */
-export function cli(args: readonly string[], user?: string): Promise<CliResult> {
+export interface CliOptions {
+  readonly user?: string
+  /** Default 10000. */
+  readonly timeoutMs?: number
+}
+
+/** Runs `cthelper` to its end, optionally as another user. */
+export function cli(args: readonly string[], { user, timeoutMs = 10_000 }: CliOptions = {}): Promise<CliResult> {
   // tap would load its own modules into every Node process that is started.
   const argv = ['env', '-u', 'NODE_OPTIONS', process.execPath, builtCli(), ...args]
   const [file = '', ...rest] = user ? ['setpriv', `--reuid=${user}`, '--clear-groups', ...argv] : argv
@@ -40,7 +46,7 @@ export function cli(args: readonly string[], user?: string): Promise<CliResult> 
   const output = { stdout: '', stderr: '' }
   child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text))
   child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text))
-  const timer = setTimeout(() => child.kill('SIGKILL'), 10_000)
+  const timer = setTimeout(() => child.kill('SIGKILL'), timeoutMs)
   return new Promise((resolve, reject) => {
     child.on('error', reject)
     child.on('close', (code) => {

@@ -59,6 +59,7 @@ const mistakes: readonly (readonly [args: readonly string[], said: RegExp])[] = 
   [['run', ...config({ inside: ['a'], outside: ['b'], queue: 1.5 }), '--queue', '99999'], /--queue: 99999 is not/],
   [['calls', '--socket', join(directory, 'nobody')], /no cthelper is running at .*nobody/],
   [['calls', '--socket', file('plain', '')], /plain/],
+  [['run', ...ends, '--socket', '/nonexistent/s'], /the directory of \/nonexistent\/s does not exist/],
   [['explain'], /FILE is missing/],
   [['explain', '/nonexistent'], /cannot read \/nonexistent/],
   [['explain', file('garbage', 'hello\n')], /neither a pcap file nor a SIP message: not-sip/],
@@ -109,16 +110,15 @@ t.test('the configuration file and the command line', async (t) => {
 
 const unprivileged = process.getuid?.() === 0 ? false : 'needs root to become nobody'
 t.test('without rights', { skip: unprivileged }, async (t) => {
-  const { code, stderr } = await cli(
-    ['run', '--inside', 'lo', '--outside', 'eth0', '--socket', '/nonexistent/s'],
-    'nobody',
-  )
+  const { code, stderr } = await cli(['run', '--inside', 'lo', '--outside', 'eth0', '--socket', '/tmp/nobody-needs-this'], {
+    user: 'nobody',
+  })
   t.equal(code, 3)
   t.match(stderr, /run as root, or with the capability CAP_NET_ADMIN/)
   t.equal(stderr.trimEnd().split('\n').length, 1, 'one sentence')
-  const barred = await cli(['run', ...ends, '--socket', join(directory, 's')], 'nobody')
+  const barred = await cli(['run', ...ends, '--socket', join(directory, 's')], { user: 'nobody' })
   t.match(barred, { code: 3, stderr: /cannot look at .*EACCES/ })
-  const checked = await cli(['check'], 'nobody')
+  const checked = await cli(['check'], { user: 'nobody' })
   t.equal(checked.code, 1)
   t.match(checked.stdout, /^fail +rights +CAP_NET_ADMIN is missing/m)
 })

@@ -1,7 +1,9 @@
 import { existsSync, statSync } from 'node:fs'
 import t, { type Test } from 'tap'
 import { isAnchor } from '../../lib/conntrack/index.js'
+import { openQueue } from '../../lib/nfqueue/index.js'
 import { conntrackEntries, expectations, nftRuleset, pause, SipText, whyNoLab } from '../../lib/testing/index.js'
+import { builtCli } from '../cli/built.js'
 import { CliLab, type People, ring } from './cli-run.js'
 import { hears } from './scene.js'
 
@@ -60,7 +62,10 @@ t.test('from ready to SIGTERM', { skip }, async (t) => {
   const second = await cli.ask('run', '--inside', 'lan0', '--outside', 'wan0')
   t.match(second, { code: 2, stderr: new RegExp(`runs already, pid ${running.child.pid}\\b`) })
   const other = await cli.cli('run', '--inside', 'lan0', '--outside', 'wan0', '--socket', `${cli.socket}2`)
-  t.match(other, { code: 2, stderr: /another program has queue 5060.*--queue/ })
+  t.match(other, {
+    code: 2,
+    stderr: /another cthelper serves the table inet cthelper here \(its queue 506[01] is bound\): stop it first/,
+  })
   t.match(await cli.ask('calls'), { code: 0, stdout: callId }, 'which disturbs nobody')
 
   t.ok((await anchors(cli)) > 0)
@@ -163,6 +168,63 @@ t.test('what others flush is put back, and told', { skip }, async (t) => {
   const again = await ring(other)
   t.match(await hears(other.far, again.media, other.audio), { packets: 5 }, 'and the next call is helped')
   t.equal(await running.end('SIGTERM'), 0)
+})
+
+t.test('what keeps it from running', { skip }, async (t) => {
+  const { cli } = await opened(t)
+  const ends = ['--inside', 'lan0', '--outside', 'wan0']
+  const queue = await openQueue({ number: 5060, netns: cli.lab.gateway.path, onBatch: () => {} })
+  t.match(await cli.ask('run', ...ends), { code: 2, stderr: /another program has queue 5060; .*--queue/ })
+  t.same(await tables(cli), ['lab'], 'nothing is left of the attempt')
+  const other = await cli.run('--queue', '5070')
+  t.match(await cli.cli('run', ...ends, '--queue', '5080', '--socket', `${cli.socket}2`), {
+    code: 2,
+    stderr: /stop it first/,
+  })
+  t.match(
+    await cli.cli('run', ...ends, '--netns', cli.lab.gateway.path, '--queue', '5080', '--socket', `${cli.socket}2`),
+    {
+      code: 2,
+      stderr: /another cthelper serves/,
+    },
+  )
+  t.equal(await other.end('SIGHUP'), 0)
+  queue.close()
+  t.match(await cli.ask('run', '--inside', 'lan0', '--outside', 'wan7'), {
+    code: 2,
+    stderr: /interface wan7 does not exist; there are: lan0, wan0/,
+  })
+  t.match(await cli.ask('run', ...ends, '--metrics', '192.0.2.1:9100'), {
+    code: 2,
+    stderr: /cannot serve metrics at 192\.0\.2\.1/,
+  })
+  t.same(await tables(cli), ['lab'])
+  t.notOk(existsSync(cli.socket))
+})
+
+t.test('an exception that nobody catches takes everything back', { skip }, async (t) => {
+  const { cli } = await opened(t)
+  const code = "setTimeout(() => { throw new Error('a fault of ours') }, 1500)"
+  const hook = `--import=data:text/javascript,${encodeURIComponent(code)}`
+  const argv = [
+    'env',
+    `NODE_OPTIONS=${hook}`,
+    process.execPath,
+    builtCli(),
+    'run',
+    '--inside',
+    'lan0',
+    '--outside',
+    'wan0',
+  ]
+  const done = await cli.lab.gateway.exec([...argv, '--socket', cli.socket])
+  t.match(done, {
+    code: 3,
+    stdout: /ready[\s\S]*stopped/,
+    stderr: /internal error: a fault of ours\nError: a fault of ours\n +at /,
+  })
+  t.same(await tables(cli), ['lab'])
+  t.notOk(existsSync(cli.socket))
 })
 
 t.test('a second signal ends it at once', { skip }, async (t) => {
