@@ -65,13 +65,17 @@ export class Engine {
     )
   }
 
-  get size(): Record<'calls' | 'registrations' | 'registering' | 'ports' | 'bindings' | 'deadlines', number> {
+  get size(): Record<
+    'calls' | 'streams' | 'registrations' | 'registering' | 'ports' | 'bindings' | 'deadlines',
+    number
+  > {
     const { registrations, ports, bindings } = this
     const deadlines = this.#deadlines.size
     return {
       calls: this.#calls.size,
       registrations: registrations.size,
       registering: registrations.pending,
+      streams: this.#streams.size,
       ports: ports.size,
       bindings: bindings.size,
       deadlines,
@@ -305,9 +309,9 @@ export class Engine {
    * far side, when another way of the stream stands on them, or when no port is left.
    */
   relocate(path: Path): boolean {
-    const { local, owner } = path
+    const { local } = path
     if (!local?.isTranslated || local.isAnnounced) return false
-    if (owner instanceof Call && owner.paths.some((it) => it !== path && it.local === local && it.kernel)) return false
+    if (local.paths.some((it) => it !== path && it.kernel)) return false
     local.refused ??= new Set()
     local.refused.add(local.outsidePort)
     this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)

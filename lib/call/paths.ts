@@ -86,8 +86,14 @@ function offeredPaths(
  */
 function add(wanted: Path[], path: Path): void {
   if (wanted.some((it) => it.key === path.key)) return
-  const isCovered = wanted.some((it) => it.local === path.local && it.inbound && it.far.address === path.far.address)
+  const isCovered = wanted.some((it) => it.local === path.local && covers(it, path))
   wanted.push(isCovered ? path.outboundOnly() : path)
+}
+
+/** Whether `path`'s way in would clash with that of `it`: of one stream, from the same address, and one of them for all its ports. */
+function covers(it: Path, { far, source }: Path): boolean {
+  if (!it.inbound || it.far.address !== far.address) return false
+  return source !== 'exact' || far.port === 0 || it.far.port === 0 || it.far.port === far.port
 }
 
 /**
@@ -101,7 +107,7 @@ export function shared(call: Call, wanted: readonly Path[]): Path[] {
     const find = (wish: Path) => standing.find((it) => it.key === wish.key) ?? wish
     const isOthers = (it: Path) => it.holders > (call.paths.includes(it) ? 1 : 0)
     const same = find(path)
-    const cover = (it: Path) => it.inbound && it.far.address === path.far.address && isOthers(it)
+    const cover = (it: Path) => covers(it, path) && isOthers(it)
     const covering = same === path && path.inbound ? standing.find(cover) : undefined
     const ways = !covering ? [same] : path.outbound ? [covering, find(path.outboundOnly())] : [covering]
     for (const way of ways) if (!held.includes(way)) held.push(way)

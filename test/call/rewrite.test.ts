@@ -537,5 +537,13 @@ t.test('law: no message throws, and edits stay apart and in place', async (t) =>
   const { calls, registrations } = world.engine.size
   t.ok(calls <= 20 && registrations <= 20)
   world.engine.shutdown()
-  t.same(world.engine.size, { calls: 0, registrations: 0, registering: 0, ports: 0, bindings: 0, deadlines: 0 })
+  t.same(world.engine.size, {
+    calls: 0,
+    streams: 0,
+    registrations: 0,
+    registering: 0,
+    ports: 0,
+    bindings: 0,
+    deadlines: 0,
+  })
 })

@@ -3,6 +3,7 @@ import { splice, splicedLength } from '../../lib/base/range.js'
 import { type CallEvent, Engine, type EngineOptions, type Plan } from '../../lib/call/index.js'
 import { scanMessage } from '../../lib/sip/index.js'
 import { FakeConntrack, sdpText, sipText } from '../../lib/testing/index.js'
+import type { ConntrackOperation } from '../../types/conntrack.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Flow, Way } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
@@ -203,6 +204,29 @@ export class World {
     return this.events.flatMap((event) => (event.kind === 'end' ? [event.call.endReason ?? '?'] : []))
   }
 
+  /** Hears of flows and of their ends as the helper does: a moment later. */
+  listen(): void {
+    const repair = (operations: readonly ConntrackOperation[]) => void this.kernel.batch(operations)
+    this.kernel.events({
+      groups: ['conntrack-new', 'conntrack-destroy'],
+      onEvent: (event) => {
+        if (!('entry' in event)) return
+        const { original, id } = event.entry
+        if (event.kind === 'conntrack-destroy') repair(this.pinholes.onDestroyed(original, id))
+        else {
+          const operation = this.pinholes.onExpectedFlow(event.entry, this.now)
+          if (operation) repair([operation])
+        }
+      },
+      onOverrun: () => undefined,
+    })
+  }
+
+  /** `conntrack -F`: every entry goes. */
+  async flush(): Promise<void> {
+    await this.kernel.batch(this.kernel.entryList().map(({ original: tuple }) => ({ kind: 'delete-conntrack', tuple })))
+  }
+
   /** Everything that grows with use. */
   sizes(): Record<string, number> {
     return {
@@ -217,6 +241,7 @@ export class World {
 /** What `sizes` is when nothing is left. */
 export const NOTHING: Record<string, number> = {
   calls: 0,
+  streams: 0,
   registrations: 0,
   registering: 0,
   ports: 0,
