@@ -58,17 +58,18 @@ userland_layer() {
   archive=$cache/userland-$(userland_state | digest).cpio
   if [ ! -e "$archive" ]; then
     echo 'stock-kernel: collecting the userland' >&2
+    rm -f "$cache"/userland-*
     work=$(mktemp -d)
     userland "$work" && pack "$work" "$archive"
     rm -rf "$work"
   fi
-  echo "$archive"
+  [ -e "$archive" ] && echo "$archive"
 }
 
 userland_state() {
   local command
   cat "$here/layers.sh" "$here/init"
-  for command in $commands; do stat -Lc '%n %s %Y' "$(command -v "$command")"; done
+  for command in $commands; do stat -Lc '%n %s %Y' "$(command -v "$command")"; done 2> /dev/null
 }
 
 userland() {
@@ -80,7 +81,9 @@ userland() {
   mkdir -p "$root/usr/lib64"
   ln -s usr/lib64 "$root/lib64"
   ln -s ../run "$root/var/run"
-  for command in $commands; do cp -L "$(command -v "$command")" "$root/usr/bin/$command" || return 1; done
+  for command in $commands; do
+    cp -L "$(command -v "$command")" "$root/usr/bin/$command" || { echo "stock-kernel: no command $command here" >&2; return 1; }
+  done
   strip "$root/usr/bin/node"
   for name in $(busybox --list); do [ -e "$root/usr/bin/$name" ] || ln -s busybox "$root/usr/bin/$name"; done
   for name in modprobe insmod rmmod lsmod modinfo depmod; do ln -sf ../bin/kmod "$root/usr/sbin/$name" && rm -f "$root/usr/bin/$name"; done
@@ -113,6 +116,7 @@ node_modules_layer() {
   archive=$cache/node_modules-$(cat package-lock.json "$here/layers.sh" | digest).cpio
   if [ ! -e "$archive" ]; then
     echo 'stock-kernel: packing node_modules' >&2
+    rm -f "$cache"/node_modules-*
     work=$(mktemp -d)
     mkdir -p "$work/opt/app"
     tar -c --exclude=node_modules/.cache --exclude=node_modules/.bin --exclude=node_modules/@biomejs --exclude=node_modules/@typescript \
@@ -121,7 +125,7 @@ node_modules_layer() {
       node_modules | tar -x -C "$work/opt/app" && pack "$work" "$archive"
     rm -rf "$work"
   fi
-  echo "$archive"
+  [ -e "$archive" ] && echo "$archive"
 }
 
 # app_layer DIRECTORY TEST... (or all): DIRECTORY/app.cpio with lib, test, dist and the addon, tests compiled to plain JavaScript
