@@ -179,14 +179,15 @@ export class Pinholes {
   /** Takes down what was refused and clears what stood in its way; false when nothing can be done. */
   #makeWay(
     standing: Standing,
-    { kind, result }: Refused,
+    { kind, result, made }: Refused,
     now: number,
     relocate: (path: Path) => boolean,
     operations: ConntrackOperation[],
   ): boolean {
     if (!isClash(result.errno)) return false
     if (kind === 'create-conntrack') {
-      // Somebody's anchor, a killed predecessor's most likely, whose calls go on: the next number is free or the one after it.
+      // Somebody's anchor, a killed predecessor's most likely, whose calls go on. What has come to hang on it is ours to take off.
+      for (const tuple of made) operations.push({ kind: 'delete-expectation', tuple })
       this.#byAnchor.delete(standing.key)
       return true
     }
@@ -393,26 +394,31 @@ function infoOf({ path, open, flows }: Standing): PinholeInfo {
   }
 }
 
-/** A creation that the kernel refused. */
+/** The first creation of a path that the kernel refused. */
 interface Refused {
   readonly kind: ConntrackOperation['kind']
   readonly result: OperationResult
+  /** Expectations that were created nevertheless. */
+  readonly made: readonly Tuple[]
 }
 
-/** The first creation in operations[from, to) that the kernel refused; what was to be deleted may well be gone. */
+/** What was refused of operations[from, to), if anything; what was to be deleted may well be gone. */
 function refusalIn(
   operations: readonly ConntrackOperation[],
   results: readonly OperationResult[],
   from: number,
   to: number,
 ): Refused | undefined {
+  const isCreation = (i: number) => operations[i]!.kind.startsWith('create')
+  let first = from
+  while (first < to && (results[first]!.errno === 0 || !isCreation(first))) first++
+  if (first === to) return undefined
+  const made: Tuple[] = []
   for (let i = from; i < to; i++) {
-    const { kind } = operations[i]!
-    const isCreation = kind === 'create-conntrack' || kind === 'create-expectation'
-    const result = results[i]!
-    if (isCreation && result.errno !== 0) return { kind, result }
+    const operation = operations[i]!
+    if (operation.kind === 'create-expectation' && results[i]!.errno === 0) made.push(operation.expectation.tuple)
   }
-  return undefined
+  return { kind: operations[first]!.kind, result: results[first]!, made }
 }
 
 const deleteFlow = (tuple: Tuple, id: number | undefined): ConntrackOperation =>
