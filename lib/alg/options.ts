@@ -93,8 +93,14 @@ function portRange(value: unknown): readonly [number, number] {
   if (!Array.isArray(value) || value.length !== 2) fail('media.ports', 'must be [first, last]')
   const first = integer('media.ports', value[0], 1024, 65535)
   const last = integer('media.ports', value[1], 1024, 65535)
-  if (last - first < 1) fail('media.ports', `${first} to ${last} holds no pair of ports`)
+  if (last - first < 1 + (first & 1))
+    fail('media.ports', `${first} to ${last} holds no even pair of ports (RTP and RTCP)`)
   return [first, last]
+}
+
+/** The default where nothing is said; `null` says something, and something wrong. */
+function or<T>(value: T | undefined, standard: T): T {
+  return value === undefined ? standard : value
 }
 
 function sipPorts(value: unknown): readonly number[] {
@@ -104,6 +110,7 @@ function sipPorts(value: unknown): readonly number[] {
 
 /** Checks options and fills in defaults. Throws CthelperError ERR_CONFIG that names the option and what is wrong with it. */
 export function settingsOf(options: SipHelperOptions): Settings {
+  if (options === undefined) fail('(all)', 'must be an object')
   for (const group of Object.keys(KNOWN)) {
     checkKeys(group, group === '' ? options : (options[group as keyof SipHelperOptions] as object | undefined))
   }
@@ -112,35 +119,37 @@ export function settingsOf(options: SipHelperOptions): Settings {
   const outside = names('outside', options.outside)
   const both = inside.find((name) => outside.includes(name))
   if (both) fail('outside', `${both} is an inside interface already`)
-  oneOf('mode', options.mode ?? 'gateway', ['gateway'])
+  oneOf('mode', or(options.mode, 'gateway'), ['gateway'])
   if (options.masquerade !== undefined && typeof options.masquerade !== 'boolean')
     fail('masquerade', 'must be true or false')
+  if (options.netns !== undefined && (typeof options.netns !== 'string' || options.netns === ''))
+    fail('netns', 'must be the path of a network namespace')
   const { callers = 'registrar' } = signalling
   return {
     inside,
     outside,
     netns: options.netns,
-    ports: sipPorts(options.ports ?? [5060]),
-    queue: integer('queue', options.queue ?? 5060, 0, 65534),
+    ports: sipPorts(or(options.ports, [5060])),
+    queue: integer('queue', or(options.queue, 5060), 0, 65534),
     media: {
       ports: media.ports === undefined ? undefined : portRange(media.ports),
-      source: oneOf('media.source', media.source ?? 'latch', ['exact', 'latch', 'address']),
-      early: oneOf('media.early', media.early ?? 'peer', ['peer', 'none', 'any']),
-      hosts: addresses('media.hosts', media.hosts ?? []),
-      idleSec: integer('media.idleSec', media.idleSec ?? 3600, 10, 604_800),
+      source: oneOf('media.source', or(media.source, 'latch'), ['exact', 'latch', 'address']),
+      early: oneOf('media.early', or(media.early, 'peer'), ['peer', 'none', 'any']),
+      hosts: addresses('media.hosts', or(media.hosts, [])),
+      idleSec: integer('media.idleSec', or(media.idleSec, 3600), 10, 604_800),
     },
     callers: callers === 'registrar' || callers === 'any' ? callers : addresses('signalling.callers', callers),
-    masquerade: options.masquerade ?? false,
-    leaseSec: integer('leaseSec', options.leaseSec ?? 120, 3, 3600),
+    masquerade: or(options.masquerade, false),
+    leaseSec: integer('leaseSec', or(options.leaseSec, 120), 3, 3600),
     policy: {
-      notSip: oneOf('policy.notSip', policy.notSip ?? 'accept', ['accept', 'drop']),
-      malformed: oneOf('policy.malformed', policy.malformed ?? 'accept', ['accept', 'drop']),
-      failure: oneOf('policy.failure', policy.failure ?? 'accept', ['accept', 'drop']),
+      notSip: oneOf('policy.notSip', or(policy.notSip, 'accept'), ['accept', 'drop']),
+      malformed: oneOf('policy.malformed', or(policy.malformed, 'accept'), ['accept', 'drop']),
+      failure: oneOf('policy.failure', or(policy.failure, 'accept'), ['accept', 'drop']),
     },
     budgets: {
-      calls: integer('budgets.calls', budgets.calls ?? 100_000, 1, 10_000_000),
-      registrations: integer('budgets.registrations', budgets.registrations ?? 100_000, 1, 10_000_000),
-      streams: integer('budgets.streams', budgets.streams ?? 32, 1, 4096),
+      calls: integer('budgets.calls', or(budgets.calls, 100_000), 1, 10_000_000),
+      registrations: integer('budgets.registrations', or(budgets.registrations, 100_000), 1, 10_000_000),
+      streams: integer('budgets.streams', or(budgets.streams, 32), 1, 4096),
     },
   }
 }

@@ -1,0 +1,120 @@
+import t from 'tap'
+import { settingsOf } from '../../lib/alg/index.js'
+import type { SipHelperOptions } from '../../types/options.js'
+
+const needed = { inside: ['lan0'], outside: ['wan0'] }
+
+t.test('defaults', async (t) => {
+  t.same(settingsOf(needed), {
+    inside: ['lan0'],
+    outside: ['wan0'],
+    netns: undefined,
+    ports: [5060],
+    queue: 5060,
+    media: { ports: undefined, source: 'latch', early: 'peer', hosts: [], idleSec: 3600 },
+    callers: 'registrar',
+    masquerade: false,
+    leaseSec: 120,
+    policy: { notSip: 'accept', malformed: 'accept', failure: 'accept' },
+    budgets: { calls: 100_000, registrations: 100_000, streams: 32 },
+  })
+})
+
+t.test('every value is taken', async (t) => {
+  const options: SipHelperOptions = {
+    inside: ['lan0', 'lan1'],
+    outside: ['ppp0'],
+    mode: 'gateway',
+    netns: '/run/netns/lab',
+    ports: [5060, 5070],
+    queue: 0,
+    media: { ports: [20000, 20001], source: 'exact', early: 'none', hosts: ['2001:DB8:0::1'], idleSec: 10 },
+    signalling: { callers: ['192.0.2.1'] },
+    masquerade: true,
+    leaseSec: 3,
+    policy: { notSip: 'drop', malformed: 'drop', failure: 'drop' },
+    budgets: { calls: 1, registrations: 1, streams: 1 },
+  }
+  t.match(settingsOf(options), {
+    inside: ['lan0', 'lan1'],
+    netns: '/run/netns/lab',
+    ports: [5060, 5070],
+    queue: 0,
+    media: { ports: [20000, 20001], source: 'exact', early: 'none', hosts: ['2001:db8::1'], idleSec: 10 },
+    callers: ['192.0.2.1'],
+    masquerade: true,
+    leaseSec: 3,
+    policy: { notSip: 'drop', malformed: 'drop', failure: 'drop' },
+    budgets: { calls: 1, registrations: 1, streams: 1 },
+  })
+})
+
+/** What is wrong, and the option that the error names. */
+const wrong: readonly [string, Record<string, unknown>][] = [
+  ['inside', { inside: [] }],
+  ['inside', { inside: 'lan0' }],
+  ['inside', { inside: [''] }],
+  ['inside', { inside: [7] }],
+  ['inside', { inside: ['a-name-of-16-char'] }],
+  ['inside', { inside: ['a b'] }],
+  ['inside', { inside: undefined }],
+  ['outside', { outside: null }],
+  ['outside', { outside: ['lan0'] }],
+  ['mode', { mode: 'pbx' }],
+  ['netns', { netns: 5 }],
+  ['netns', { netns: '' }],
+  ['ports', { ports: [] }],
+  ['ports', { ports: 5060 }],
+  ['ports', { ports: [0] }],
+  ['ports', { ports: [65536] }],
+  ['ports', { ports: ['5060'] }],
+  ['queue', { queue: -1 }],
+  ['queue', { queue: 65535 }],
+  ['queue', { queue: 1.5 }],
+  ['media', { media: 'latch' }],
+  ['media', { media: null }],
+  ['media', { media: [] }],
+  ['media.ports', { media: { ports: [30000] } }],
+  ['media.ports', { media: { ports: [1023, 2000] } }],
+  ['media.ports', { media: { ports: [30001, 30000] } }],
+  ['media.ports', { media: { ports: [30000, 30000] } }],
+  ['media.ports', { media: { ports: [30001, 30002] } }],
+  ['media.ports', { media: { ports: [30000, 70000] } }],
+  ['media.source', { media: { source: 'all' } }],
+  ['media.early', { media: { early: true } }],
+  ['media.hosts', { media: { hosts: '10.0.0.1' } }],
+  ['media.hosts', { media: { hosts: ['pbx.lan'] } }],
+  ['media.hosts', { media: { hosts: ['010.0.0.1'] } }],
+  ['media.hosts', { media: { hosts: ['[::1]'] } }],
+  ['media.idleSec', { media: { idleSec: 9 } }],
+  ['media.idleSec', { media: { idleSec: Number.NaN } }],
+  ['signalling', { signalling: 'any' }],
+  ['signalling.callers', { signalling: { callers: 'nobody' } }],
+  ['signalling.callers', { signalling: { callers: ['x'] } }],
+  ['masquerade', { masquerade: 'yes' }],
+  ['leaseSec', { leaseSec: 2 }],
+  ['leaseSec', { leaseSec: 3601 }],
+  ['policy.notSip', { policy: { notSip: 'reject' } }],
+  ['policy.malformed', { policy: { malformed: '' } }],
+  ['policy.failure', { policy: { failure: null } }],
+  ['budgets.calls', { budgets: { calls: 0 } }],
+  ['budgets.registrations', { budgets: { registrations: Number.POSITIVE_INFINITY } }],
+  ['budgets.streams', { budgets: { streams: 4097 } }],
+  ['insides', { insides: ['lan0'] }],
+  ['media.port', { media: { port: 1 } }],
+  ['signalling.caller', { signalling: { caller: 'any' } }],
+  ['policy.notsip', { policy: { notsip: 'drop' } }],
+  ['budgets.call', { budgets: { call: 1 } }],
+]
+
+for (const [name, options] of wrong) {
+  t.test(`${name}: ${JSON.stringify(options)}`, async (t) => {
+    const all = { ...needed, ...options } as unknown as SipHelperOptions
+    t.throws(() => settingsOf(all), { code: 'ERR_CONFIG', message: `option ${name}:` })
+  })
+}
+
+t.test('no options at all', async (t) => {
+  for (const options of [undefined, null, [], 'lan0'])
+    t.throws(() => settingsOf(options as unknown as SipHelperOptions), { code: 'ERR_CONFIG' })
+})
