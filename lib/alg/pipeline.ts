@@ -86,13 +86,16 @@ export class Pipeline {
     const flow = flows.lookup(packet, bytes, location, way, first)
     if (flow instanceof Promise) return this.#later({ ...verdict, packet: packet.detach() }, flow, way)
     if (!flow) return this.#unhelped(verdict, 'flow-unknown', 'accept')
-    const key = this.#options.engine.keyOf(scan.value, flow)
-    if (this.#chains.has(key)) return this.#queueUp(key, { ...verdict, packet: packet.detach() }, flow, way)
+    const { engine } = this.#options
+    // Most of the time no call waits, and then nobody needs the key.
+    const key = this.#chains.size > 0 ? engine.keyOf(scan.value, flow) : undefined
+    if (key !== undefined && this.#chains.has(key))
+      return this.#queueUp(key, { ...verdict, packet: packet.detach() }, flow, way)
     const plan = this.#plan(verdict, scan.value, flow, way)
     if (!plan) return
     if (plan.open.length === 0 && plan.close.length === 0) return this.#finish(verdict, location, bytes, plan)
     const detached = { ...verdict, packet: packet.detach() }
-    this.#chain(key, detached, () => this.#apply(detached, location, plan))
+    this.#chain(key ?? engine.keyOf(scan.value, flow), detached, () => this.#apply(detached, location, plan))
   }
 
   /** The flow is not known yet; when it is, the packet takes its turn in its call. */
@@ -160,12 +163,12 @@ export class Pipeline {
   #finish(verdict: Verdict, location: PacketLocation, bytes: Uint8Array, plan: Plan): void {
     const { packet, sink, mark } = verdict
     const edits = plan.edits()
-    const kept = mark === undefined ? PASS : { mark }
-    if (edits.length === 0) sink.verdict(packet, 'accept', kept)
+    if (edits.length === 0) sink.verdict(packet, 'accept', mark === undefined ? PASS : { mark })
     else {
       const length = rebuild(bytes, location, edits, this.#target)
       if (length < 0) return this.#unhelped(verdict, 'packet-too-large', this.#options.policy.failure, plan)
-      sink.verdict(packet, 'accept', { ...kept, payload: this.#target.subarray(0, length) })
+      const payload = this.#target.subarray(0, length)
+      sink.verdict(packet, 'accept', mark === undefined ? { payload } : { mark, payload })
       this.#options.counters.add('rewritten')
     }
     this.tell(plan)

@@ -31,9 +31,10 @@ function addChunk(bytes: Uint8Array, start: number, end: number, sum: number): n
   let high = 0
   let at = start
   if ((start & 3) === 0) {
-    const last = Math.min(end >> 2, words.length)
+    const local = words
+    const last = Math.min(end >> 2, local.length)
     for (let i = start >> 2; i < last; i++) {
-      const word = words[i]!
+      const word = local[i]!
       low += word & 0xffff
       high += word >>> 16
     }

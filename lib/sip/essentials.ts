@@ -15,7 +15,6 @@ export const essentials = {
   cseq: 0,
   fromTag: '',
   toTag: '',
-  branch: '',
   expiresSec: undefined as number | undefined,
   /** -1 when the header is absent. */
   contentLength: -1,
@@ -40,8 +39,6 @@ export function readEssentials(bytes: Uint8Array, lines: Int32Array, firsts: Int
   const to = firsts[TO]!
   if (!readTag(bytes, lines[to + 2]!, lines[to + 3]!)) return 'address-syntax'
   essentials.toTag = tag
-  const via = firsts[VIA]!
-  essentials.branch = branchOf(bytes, lines[via + 2]!, lines[via + 3]!)
   const expires = firsts[EXPIRES]!
   const seconds = expires === 0 ? -1 : decimal(bytes, lines[expires + 2]!, lines[expires + 3]!)
   essentials.expiresSec = seconds < 0 || seconds > 0xffffffff ? undefined : seconds
@@ -93,8 +90,8 @@ function readTag(bytes: Uint8Array, start: number, end: number): boolean {
   return true
 }
 
-/** Branch of the first via-parm. */
-function branchOf(bytes: Uint8Array, start: number, end: number): string {
+/** Branch of the first via-parm of a Via value; empty when it has none. */
+export function branchOf(bytes: Uint8Array, start: number, end: number): string {
   for (let at = start; at < end; at++) {
     if (bytes[at] === COMMA) return ''
     if (bytes[at] !== SEMICOLON) continue

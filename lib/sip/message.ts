@@ -2,11 +2,11 @@ import type { Range } from '../../types/range.js'
 import type { AddressField, AddressProblem, HeaderField, HeaderName, SipMessage } from '../../types/sip.js'
 import { equalsIgnoreCase, text } from '../base/ascii.js'
 import { scanAddressFields } from './address-fields.js'
-import { essentials } from './essentials.js'
+import { branchOf, essentials } from './essentials.js'
 import { headerTable, ROW, rowOf } from './header.table.js'
 import { startLine } from './start-line.js'
 
-const { STRIDE } = ROW
+const { STRIDE, VIA } = ROW
 
 /**
  * A scanned message. Header lines stay numbers until somebody asks for them as objects: the packet path asks for three or four of
@@ -25,7 +25,6 @@ export class ScannedMessage implements SipMessage {
   readonly cseq: number
   readonly fromTag: string
   readonly toTag: string
-  readonly branch: string
   readonly expiresSec: number | undefined
   readonly lines: HeaderLines
   #headers: HeaderField[] | undefined
@@ -53,10 +52,17 @@ export class ScannedMessage implements SipMessage {
     this.cseq = essentials.cseq
     this.fromTag = essentials.fromTag
     this.toTag = essentials.toTag
-    this.branch = essentials.branch
     this.expiresSec = essentials.expiresSec
     this.#headers = undefined
     this.#addresses = undefined
+  }
+
+  get branch(): string {
+    const { slab, start, end } = this.lines
+    for (let i = start; i < end; i += STRIDE) {
+      if (slab[i] === VIA) return branchOf(this.bytes, slab[i + 3]!, slab[i + 4]!)
+    }
+    return ''
   }
 
   get headers(): readonly HeaderField[] {

@@ -137,10 +137,11 @@ function view(buffer: ArrayBufferLike): void {
 /** From `at`, the first byte of a word, over the words that hold no byte below 16: every line end is one. */
 function skipText(at: number, end: number, base: number): number {
   const last = (base + end) >> 2
+  const local = words
   let i = (base + at) >> 2
   for (; i < last; i++) {
     // The high halves of four bytes; one that is zero borrows from its own top bit.
-    const halves = words[i]! & 0xf0f0f0f0
+    const halves = local[i]! & 0xf0f0f0f0
     if (((halves - 0x01010101) & ~halves & 0x80808080) !== 0) break
   }
   return (i << 2) - base
