@@ -2,22 +2,10 @@ import type { Direction } from '../../types/sdp.js'
 import { ASCII, text } from '../base/ascii.js'
 import { NameIndex } from '../base/name-index.js'
 import { readCandidate, readPath, readRemoteCandidates, readRtcp } from './attribute.js'
+import type { AttributeTarget } from './attribute-target.js'
 import { nextWord, word } from './line.js'
-import type { OpenMedia } from './media.js'
 
 const { COLON } = ASCII
-
-/** What attributes say about a description; `media` is the section they stand in, undefined at the session level. */
-export interface AttributeTarget {
-  readonly bytes: Uint8Array
-  media: OpenMedia | undefined
-  direction: Direction
-  setup: string
-  readonly bundles: string[][]
-  /** Of the line being read, its end included. */
-  lineStart: number
-  lineEnd: number
-}
 
 /**
  * Reads one attribute's value, bytes[start, end), into the target. False when it is malformed and carries addresses.

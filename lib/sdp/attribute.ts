@@ -2,7 +2,7 @@ import type { SdpTransportAddress } from '../../types/sdp.js'
 import { ASCII, decimal, equalsIgnoreCase, text } from '../base/ascii.js'
 import { host, readHost } from '../base/host.js'
 import { readSdpHost, scanAddress, scanTransportAddress } from './address.js'
-import type { AttributeTarget } from './attribute.table.js'
+import type { AttributeTarget } from './attribute-target.js'
 import { nextWord, word } from './line.js'
 
 const { AT, COLON, SEMICOLON, SLASH } = ASCII

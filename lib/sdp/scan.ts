@@ -2,7 +2,8 @@ import type { MalformedSdp, Sdp, SdpAddress, SdpLimits } from '../../types/sdp.j
 import type { Scan } from '../../types/sip.js'
 import { ASCII, equalsIgnoreCase, text } from '../base/ascii.js'
 import { scanAddress } from './address.js'
-import { type AttributeTarget, readAttribute } from './attribute.table.js'
+import { readAttribute } from './attribute.table.js'
+import type { AttributeTarget } from './attribute-target.js'
 import { contentEnd, lineFeed, nextWord, word } from './line.js'
 import { type OpenMedia, openMedia } from './media.js'
 
