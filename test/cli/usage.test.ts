@@ -110,9 +110,12 @@ t.test('the configuration file and the command line', async (t) => {
 
 const unprivileged = process.getuid?.() === 0 ? false : 'needs root to become nobody'
 t.test('without rights', { skip: unprivileged }, async (t) => {
-  const { code, stderr } = await cli(['run', '--inside', 'lo', '--outside', 'eth0', '--socket', '/tmp/nobody-needs-this'], {
-    user: 'nobody',
-  })
+  const { code, stderr } = await cli(
+    ['run', '--inside', 'lo', '--outside', 'eth0', '--socket', '/tmp/nobody-needs-this'],
+    {
+      user: 'nobody',
+    },
+  )
   t.equal(code, 3)
   t.match(stderr, /run as root, or with the capability CAP_NET_ADMIN/)
   t.equal(stderr.trimEnd().split('\n').length, 1, 'one sentence')
