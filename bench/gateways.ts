@@ -38,7 +38,7 @@ export interface BenchGateway {
   close(): Promise<void>
 }
 
-/** `accept-loop` is the compiled accept-loop.c, `directory` a place for the control socket. Needs a built dist/ for `cthelper`. */
+/** `accept-loop` is the compiled accept-loop.c, `directory` a place for the control socket. Runs as compiled by bench/run.sh. */
 export async function openGateway(way: GatewayWay, acceptLoop: string, directory: string): Promise<BenchGateway> {
   const lab = gatewayLab()
   try {
@@ -69,14 +69,22 @@ async function startHandler(
     return startPinned(lab, [acceptLoop, String(QUEUE)])
   }
   if (way === 'cthelper') {
-    const main = join(process.env.CTHELPER_DIST ?? fileURLToPath(new URL('../dist', import.meta.url)), 'cli/main.js')
     const socket = join(directory, 'control.sock')
     const options = ['--inside', 'lan0', '--outside', 'wan0', '--media-ports', '30000-39999', '--socket', socket]
-    const node = [process.execPath, ...(process.env.CTHELPER_NODE_OPTIONS ?? '').split(' ').filter(Boolean)]
-    return startPinned(lab, [...node, main, 'run', ...options])
+    const flags = (process.env.CTHELPER_NODE_OPTIONS ?? NODE_FLAGS).split(' ').filter(Boolean)
+    return startPinned(lab, [process.execPath, ...flags, COMMAND, 'run', ...options])
   }
   return undefined
 }
+
+/** The command compiled beside this file, or another build of it. */
+const COMMAND = join(process.env.CTHELPER_DIST ?? fileURLToPath(new URL('../lib', import.meta.url)), 'cli/main.js')
+
+/**
+ * V8 takes the objects that live through the first waits for the kernel as a sign that their like live long, and from then on makes
+ * those of every message in the old generation, where each tenth of a second they have to be marked: 16 us a message instead of 10.
+ */
+const NODE_FLAGS = '--no-allocation-site-pretenuring'
 
 const KERNEL_HELPER = `table ip helper {
   ct helper sip {

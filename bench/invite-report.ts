@@ -6,7 +6,8 @@ export interface FloodRound {
   readonly way: GatewayWay
   readonly sent: number
   readonly received: number
-  readonly rewritten: number
+  /** Those in which every address is as it must be after this gateway: rewritten, or untouched. */
+  readonly fit: number
   readonly seconds: number
   readonly handlerSec: number
   readonly machineSec: number
@@ -32,13 +33,20 @@ const names: Record<GatewayWay, string> = {
   cthelper: 'cthelper',
 }
 
+/** What must have become of every message. */
+const outcome: Record<GatewayWay, string> = {
+  nat: 'untouched',
+  kernel: 'rewritten',
+  c: 'untouched',
+  cthelper: 'rewritten',
+}
+
 export function median(values: readonly number[]): number {
   const sorted = [...values].sort((a, b) => a - b)
   return sorted[sorted.length >> 1] ?? Number.NaN
 }
 
-const rewrites = (way: GatewayWay): boolean => way === 'kernel' || way === 'cthelper'
-const isValid = (it: FloodRound): boolean => !rewrites(it.way) || it.rewritten === it.received
+const isValid = (it: FloodRound): boolean => it.fit === it.received
 const rate = (it: FloodRound): number => it.received / it.seconds
 const microseconds = (seconds: number, count: number): number => (seconds / count) * 1e6
 
@@ -64,12 +72,12 @@ function floodSummary(rows: readonly (readonly FloodRound[])[], way: GatewayWay)
     machineUs: of((it) => microseconds(it.machineSec, it.received), 2),
     softirqUs: of((it) => microseconds(it.softirqSec, it.received), 2),
     lost: own.reduce((sum, it) => sum + it.sent - it.received, 0),
-    rewrittenPercent: round((100 * sum(own, 'rewritten')) / sum(own, 'received'), 4),
+    fitPercent: round((100 * sum(own, 'fit')) / sum(own, 'received'), 4),
     isValid: own.every(isValid),
   }
 }
 
-function sum(rows: readonly FloodRound[], key: 'received' | 'rewritten'): number {
+function sum(rows: readonly FloodRound[], key: 'received' | 'fit'): number {
   return rows.reduce((total, it) => total + it[key], 0)
 }
 
@@ -95,12 +103,12 @@ const pad = (values: readonly (string | number)[]): string =>
 export function report(floods: readonly (readonly FloodRound[])[], calls: readonly (readonly CallRound[])[]): void {
   const ways = ['nat', 'kernel', 'c', 'cthelper'] as const
   console.log(`INVITE flood, median of ${floods.length} interleaved rounds; CPU in us a message`)
-  console.log(pad(['', 'messages/s', 'handler', 'machine', 'softirq', 'lost', 'rewritten']))
+  console.log(pad(['', 'messages/s', 'handler', 'machine', 'softirq', 'lost', 'fit']))
   const flood = Object.fromEntries(ways.map((way) => [way, floodSummary(floods, way)]))
   for (const [way, it] of Object.entries(flood)) {
-    const share = rewrites(way as GatewayWay) ? `${it.rewrittenPercent} %` : '-'
-    const words = [it.perSecond, it.handlerUs, it.machineUs, it.softirqUs, it.lost, share]
-    console.log(pad([names[way as GatewayWay], ...words]), it.isValid ? '' : 'INVALID: not all rewritten')
+    const words = [it.perSecond, it.handlerUs, it.machineUs, it.softirqUs, it.lost, `${it.fitPercent} %`]
+    const verdict = it.isValid ? outcome[way as GatewayWay] : 'INVALID: not all as they must be'
+    console.log(pad([names[way as GatewayWay], ...words]), verdict)
   }
   const byC = ratio(floods, 'cthelper', 'c')
   const byKernel = ratio(floods, 'cthelper', 'kernel')

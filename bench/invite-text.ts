@@ -60,7 +60,7 @@ const UDP_HEADER = 8
 
 /**
  * A ruleset for the receiver: counts the datagrams that come for `peer`, and those of them that carry `address` at every one of
- * `positions`, and drops all. Without positions the second counter stays 0.
+ * `positions`, and drops all.
  */
 export function countingRules(peer: Endpoint, address: string, positions: readonly number[]): string {
   const bits = address.length * 8
@@ -69,11 +69,11 @@ export function countingRules(peer: Endpoint, address: string, positions: readon
   const target = `ip daddr ${peer.address} udp dport ${peer.port}`
   return `table ip count {
     counter received { }
-    counter rewritten { }
+    counter fit { }
     chain prerouting {
       type filter hook prerouting priority -300; policy accept;
       ${target} counter name received
-      ${positions.length > 0 ? `${target} ${match} counter name rewritten` : ''}
+      ${target} ${match} counter name fit
       ${target} drop
     }
   }`

@@ -1,7 +1,7 @@
 /**
  * An INVITE flood through a masquerading gateway: plain NAT, the kernel's SIP helper, a C loop that accepts untouched, cthelper. And
  * complete calls, through the kernel's helper and cthelper. bench/README.md says what is measured and how.
- * `node --import @isaacs/ts-node-temp-fork-for-pr-2009/import bench/invite.ts [ROUNDS] [SECONDS] [CALLS]`, as root, after `npm run build`.
+ * `bench/run.sh invite`, as root; with other numbers: `node node_modules/.cache/bench/bench/invite.js [ROUNDS] [SECONDS] [CALLS]` after it.
  */
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
@@ -60,6 +60,8 @@ async function prime({ way, lab }: BenchGateway, { payloads }: Tools): Promise<v
   const phone = await UdpEndpoint.open(lab.phone, { address: inside, port: 5060 })
   const peer = await UdpEndpoint.open(lab.provider, far)
   const rewrites = way === 'kernel' || way === 'cthelper'
+  // Where nothing is rewritten, the receiver looks as closely at what must have stayed.
+  const expected = rewrites ? outside : inside
   let positions: number[] = []
   for (const [n, path] of payloads.entries()) {
     const sent = inviteText(n, inside, far.address)
@@ -70,14 +72,15 @@ async function prime({ way, lab }: BenchGateway, { payloads }: Tools): Promise<v
     const message = new SipText(text, from)
     const fault = rewrites ? faultOf(message, text, inside, outside) : undefined
     if (fault) throw new Error(`${way}: INVITE ${n} as it arrived: ${fault}\n${text}`)
-    if (rewrites && n > 0 && String(places(text, outside)) !== String(positions)) throw new Error('places differ')
-    if (rewrites) positions = places(text, outside)
+    const found = places(text, expected)
+    if (n > 0 && String(found) !== String(positions)) throw new Error(`${way}: the places of ${expected} differ`)
+    positions = found
     await peer.send(ringing(message), from)
     await phone.receive()
   }
   phone.close()
   peer.close()
-  lab.provider.nft(countingRules(far, outside, positions))
+  lab.provider.nft(countingRules(far, expected, positions))
 }
 
 function ringing(invite: SipText): string {
@@ -86,10 +89,10 @@ function ringing(invite: SipText): string {
 }
 
 /** Reads and resets the receiver's counters. */
-function counted({ lab }: BenchGateway): { received: number; rewritten: number } {
+function counted({ lab }: BenchGateway): { received: number; fit: number } {
   const text = lab.provider.runSync(['nft', 'reset', 'counters', 'table', 'ip', 'count'])
   const of = (name: string) => Number(new RegExp(`counter ${name} \\{\\s*packets (\\d+)`).exec(text)?.[1])
-  return { received: of('received'), rewritten: of('rewritten') }
+  return { received: of('received'), fit: of('fit') }
 }
 
 async function flood(gateway: BenchGateway, tools: Tools, count: number): Promise<FloodRound> {
