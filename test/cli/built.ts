@@ -25,6 +25,19 @@ export function builtCli(): string {
   return main
 }
 
+/** Why a command cannot be run as `nobody` here, fit for tap's `skip`; false when it can. */
+export function whyNotNobody(): string | false {
+  if (process.getuid?.() !== 0) return 'needs root to become nobody'
+  const { status } = spawnSync('setpriv', [
+    '--reuid=nobody',
+    '--clear-groups',
+    'test',
+    '-r',
+    join(root, 'package.json'),
+  ])
+  return status === 0 ? false : 'nobody cannot read this checkout'
+}
+
 export interface CliResult {
   readonly code: number | null
   readonly stdout: string

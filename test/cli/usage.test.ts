@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import t from 'tap'
 import { commands } from '../../lib/cli/commands.js'
-import { cli } from './built.js'
+import { cli, whyNotNobody } from './built.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'cthelper-cli-'))
 const file = (name: string, text: string): string => {
@@ -108,8 +108,7 @@ t.test('the configuration file and the command line', async (t) => {
   t.notMatch(stdout, '5070')
 })
 
-const unprivileged = process.getuid?.() === 0 ? false : 'needs root to become nobody'
-t.test('without rights', { skip: unprivileged }, async (t) => {
+t.test('without rights', { skip: whyNotNobody() }, async (t) => {
   const { code, stderr } = await cli(
     ['run', '--inside', 'lo', '--outside', 'eth0', '--socket', '/tmp/nobody-needs-this'],
     {

@@ -3,7 +3,7 @@ import { once } from 'node:events'
 import { readdirSync } from 'node:fs'
 import t from 'tap'
 import { pause, whyNoLab } from '../../lib/testing/index.js'
-import { builtCli, cli } from '../cli/built.js'
+import { builtCli, cli, whyNotNobody } from '../cli/built.js'
 
 const skip = whyNoLab('nft', 'conntrack', 'sipp', 'tcpdump')
 const namespaces = (pid: number | undefined): string[] =>
@@ -31,6 +31,6 @@ t.test('interrupted, it removes its namespaces', { skip }, async (t) => {
   t.same(namespaces(child.pid), [])
 })
 
-t.test('without rights', { skip: process.getuid?.() === 0 ? false : 'needs root to become nobody' }, async (t) => {
+t.test('without rights', { skip: whyNotNobody() }, async (t) => {
   t.match(await cli(['demo'], { user: 'nobody' }), { code: 3, stderr: /the demo needs root/ })
 })
