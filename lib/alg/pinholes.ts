@@ -6,11 +6,12 @@ import type {
   NewConntrack,
   OperationResult,
 } from '../../types/conntrack.js'
-import type { Endpoint } from '../../types/endpoint.js'
+import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
-import { ANCHOR_COUNT, anchorConntrack, anchorTuple, isAnchor, tupleKey } from '../conntrack/index.js'
+import { ANCHOR_COUNT, anchorConntrack, anchorNumber, anchorTuple, isAnchor } from '../conntrack/index.js'
 import type { Carrier } from './carrier.js'
+import { FlowIndex } from './flow-index.js'
 import { type ComponentSpec, componentsOf, endsOf } from './path-expectations.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
@@ -29,15 +30,17 @@ export interface PinholesOptions {
   readonly firstAnchor?: number
 }
 
-/** A media flow that conntrack admitted through a component. */
+/** A media flow that conntrack admitted through a component. Its original tuple is worked out from the path when needed. */
 interface AdmittedFlow {
-  readonly key: string
-  readonly tuple: Tuple
+  /** CTA_ID as a signed number, which takes no room of its own; undefined when the news did not say. */
   readonly id: number | undefined
   /** Which of the path's components. */
   readonly component: number
+  /** Whether the far side spoke first. */
+  readonly isInbound: boolean
   /** Where the far end really is. */
-  readonly far: Endpoint
+  readonly farAddress: string
+  readonly farPort: number
 }
 
 /**
@@ -46,26 +49,29 @@ interface AdmittedFlow {
  */
 class Standing {
   readonly path: Path
-  readonly key: string
-  readonly #number: number
+  readonly number: number
   /** Bit n: both directions of component n have settled on one flow, and its expectations have been given back. */
   settled = 0
   flows: readonly AdmittedFlow[] = NO_FLOWS
+  /** Seconds since the epoch. */
   renewAt: number
 
   constructor(path: Path, number: number, renewAt: number) {
     this.path = path
-    this.#number = number
-    this.key = tupleKey(this.anchor)
+    this.number = number
     this.renewAt = renewAt
   }
 
+  get key(): number {
+    return keyOf(this.path.family, this.number)
+  }
+
   get anchor(): Tuple {
-    return anchorTuple(this.path.family, this.#number)
+    return anchorTuple(this.path.family, this.number)
   }
 
   conntrack(helper: string, timeoutSec: number): NewConntrack {
-    return anchorConntrack({ family: this.path.family, n: this.#number, helper, timeoutSec })
+    return anchorConntrack({ family: this.path.family, n: this.number, helper, timeoutSec })
   }
 
   get components(): ComponentSpec[] {
@@ -80,9 +86,35 @@ class Standing {
   get open(): Expectation[] {
     return this.components.flatMap((it, index) => (this.isSettled(index) ? [] : it.expectations))
   }
+
+  /** The flow that has this original tuple. */
+  flowOf(tuple: Tuple): AdmittedFlow | undefined {
+    if (this.flows.length === 0) return undefined
+    const found = componentOf(this.path, tuple)
+    return this.flows.find(
+      ({ component, isInbound, farAddress, farPort }) =>
+        component === found?.component &&
+        isInbound === found.isInbound &&
+        farPort === found.far.port &&
+        farAddress === found.far.address,
+    )
+  }
+
+  /** Original tuple of one of its flows. */
+  tupleOf({ component, isInbound, farAddress, farPort }: AdmittedFlow): Tuple {
+    const { inside, outside } = endsOf(this.path)[component]!
+    const far = { address: farAddress, port: farPort }
+    const [source, destination] = isInbound ? [far, outside] : [inside, far]
+    return { family: this.path.family, protocol: UDP, source, destination }
+  }
 }
 
 const NO_FLOWS: readonly AdmittedFlow[] = []
+const UDP = 17
+
+/** A key of one word for an anchor, as there are as many as streams. */
+const keyOf = (family: Family, number: number): number => number * 2 + (family === 6 ? 1 : 0)
+const keyOfAnchor = (tuple: Tuple): number => keyOf(tuple.family, anchorNumber(tuple))
 
 /** A way the kernel would not open, and why. */
 export interface Failure {
@@ -105,10 +137,10 @@ const isClash = (errno: number): boolean => errno === EBUSY || errno === EALREAD
  */
 export class Pinholes {
   readonly #options: PinholesOptions
-  readonly #byAnchor = new Map<string, Standing>()
-  readonly #byFlow = new Map<string, Standing>()
+  readonly #byAnchor = new Map<number, Standing>()
+  readonly #byFlow = new FlowIndex<Standing>()
   /** Anchors closed a moment ago: the news of a flow may come after its path was closed. Value: forget at. */
-  readonly #closed = new Map<string, number>()
+  readonly #closed = new Map<number, number>()
   readonly #toSettle = new Map<AdmittedFlow, { readonly standing: Standing; at: number; tries: number }>()
   #next: number
 
@@ -206,7 +238,7 @@ export class Pinholes {
   }
 
   #stand(path: Path, now: number): Standing {
-    const renewAt = now + (this.#options.leaseSec * 1000) / 3
+    const renewAt = this.#renewAt(now)
     let standing: Standing
     do {
       standing = new Standing(path, this.#next, renewAt)
@@ -233,7 +265,7 @@ export class Pinholes {
     { expectations, flows, far }: ComponentSpec,
     operations: ConntrackOperation[],
   ): void {
-    const isServed = standing.flows.some((flow) => flow.component === index && flow.far.port === far.port)
+    const isServed = standing.flows.some((flow) => flow.component === index && flow.farPort === far.port)
     if (!isServed) for (const tuple of flows) operations.push({ kind: 'delete-conntrack', tuple })
     for (const expectation of expectations) operations.push({ kind: 'create-expectation', expectation })
     // The kernel collects an anchor up to a minute late; an expectation's own timer is exact, but begins with the policy's value.
@@ -245,30 +277,26 @@ export class Pinholes {
   /** Appends what shuts a path: its anchor, with it its expectations, and its live flows unless one of `heirs` has them now. */
   #takeDown(standing: Standing, heirs: readonly Standing[], now: number, operations: ConntrackOperation[]): void {
     operations.push({ kind: 'delete-conntrack', tuple: standing.anchor })
-    const { flows } = standing
+    const flows = standing.flows.map((flow) => ({ flow, tuple: standing.tupleOf(flow) }))
     this.#forget(standing, now)
-    for (const flow of flows) {
-      const heir = heirs.find((it) => inherits(it, standing, flow))
-      if (heir) this.#admit(heir, flow.tuple, flow.id, now)
-      else operations.push(deleteFlow(flow.tuple, flow.id))
+    for (const { flow, tuple } of flows) {
+      const heir = heirs.find((it) => inherits(it, standing, tuple))
+      if (heir) this.#admit(heir, tuple, flow.id, now)
+      else operations.push(deleteFlow(tuple, flow.id))
     }
   }
 
   #forget(standing: Standing, now: number): void {
     this.#byAnchor.delete(standing.key)
     this.#closed.set(standing.key, now + CLOSED_MS)
-    for (const flow of standing.flows) {
-      this.#byFlow.delete(flow.key)
-      this.#toSettle.delete(flow)
-    }
-    standing.flows = NO_FLOWS
+    for (const flow of standing.flows) this.#dismiss(standing, flow)
     if (standing.path.kernel === standing) standing.path.kernel = undefined
   }
 
   /** Conntrack admitted an expected flow: notes whose it is. Returns an operation when its path is closed already. */
   onExpectedFlow(entry: ConntrackEntry, now: number): ConntrackOperation | undefined {
     if (!entry.master || !isAnchor(entry.master)) return undefined
-    const key = tupleKey(entry.master)
+    const key = keyOfAnchor(entry.master)
     const standing = this.#byAnchor.get(key)
     if (standing) {
       if (standing.path.kind === 'media') this.#admit(standing, entry.original, entry.id, now)
@@ -280,12 +308,20 @@ export class Pinholes {
   #admit(standing: Standing, tuple: Tuple, id: number | undefined, now: number): void {
     const found = componentOf(standing.path, tuple)
     if (!found) return
-    const { component, far, announced } = found
-    const flow: AdmittedFlow = { key: tupleKey(tuple), tuple, id, component, far }
-    const known = standing.flows.find(({ key }) => key === flow.key)
+    const { component, isInbound, far, announced } = found
+    // The path's own string where it is the same: the event's would live as long as the flow.
+    const farAddress = far.address === announced.address ? announced.address : far.address
+    const flow: AdmittedFlow = {
+      id: id === undefined ? id : id | 0,
+      component,
+      isInbound,
+      farAddress,
+      farPort: far.port,
+    }
+    const known = standing.flowOf(tuple)
     if (known) this.#dismiss(standing, known)
-    standing.flows = [...standing.flows, flow]
-    this.#byFlow.set(flow.key, standing)
+    standing.flows = standing.flows.concat(flow)
+    this.#byFlow.add(tuple, standing)
     const isAnnounced = far.address === announced.address && far.port === announced.port
     const { source, early } = standing.path
     if (isAnnounced && source !== 'address' && !early && !standing.isSettled(component))
@@ -293,8 +329,8 @@ export class Pinholes {
   }
 
   #dismiss(standing: Standing, flow: AdmittedFlow): void {
-    standing.flows = standing.flows.filter((it) => it !== flow)
-    this.#byFlow.delete(flow.key)
+    standing.flows = standing.flows.filter((it) => it !== flow).slice()
+    this.#byFlow.remove(standing.tupleOf(flow), standing)
     this.#toSettle.delete(flow)
   }
 
@@ -303,19 +339,18 @@ export class Pinholes {
    * come again. An anchor that nobody of us deleted: everything on it is gone, and the whole path is put up again.
    */
   onDestroyed(original: Tuple, id: number | undefined): ConntrackOperation[] {
-    const key = tupleKey(original)
     const operations: ConntrackOperation[] = []
-    const standing = this.#byFlow.get(key)
+    const standing = this.#byFlow.candidates(original).find((it) => it.flowOf(original))
     if (standing) {
-      const flow = standing.flows.find((it) => it.key === key)
-      if (!flow || (id !== undefined && flow.id !== undefined && id !== flow.id)) return operations
+      const flow = standing.flowOf(original)
+      if (!flow || (id !== undefined && flow.id !== undefined && (id | 0) !== flow.id)) return operations
       this.#dismiss(standing, flow)
       const { component } = flow
       if (!standing.isSettled(component)) return operations
       standing.settled &= ~(1 << component)
       this.#putUpComponent(standing, component, standing.components[component]!, operations)
     } else {
-      const lost = this.#byAnchor.get(key)
+      const lost = isAnchor(original) ? this.#byAnchor.get(keyOfAnchor(original)) : undefined
       if (!lost) return operations
       lost.settled = 0
       this.#putUp(lost, operations)
@@ -325,7 +360,7 @@ export class Pinholes {
 
   /** Original tuples of everything that should be in the table: anchors and admitted flows. */
   tuples(): Tuple[] {
-    return [...this.#byAnchor.values()].flatMap((it) => [it.anchor, ...it.flows.map(({ tuple }) => tuple)])
+    return [...this.#byAnchor.values()].flatMap((it) => [it.anchor, ...it.flows.map((flow) => it.tupleOf(flow))])
   }
 
   isLive(path: Path): boolean {
@@ -339,14 +374,20 @@ export class Pinholes {
       this.#closed.delete(key)
     }
     const operations: ConntrackOperation[] = []
-    for (const standing of this.#byAnchor.values()) if (standing.renewAt <= now) this.#renew(standing, now, operations)
+    for (const standing of this.#byAnchor.values())
+      if (standing.renewAt * 1000 <= now) this.#renew(standing, now, operations)
     await this.#settle(now, operations)
     if (operations.length > 0) await this.#options.kernel.batch(operations)
   }
 
+  /** A third of the lease from now: two more attempts before it runs out. */
+  #renewAt(now: number): number {
+    return Math.floor(now / 1000 + this.#options.leaseSec / 3)
+  }
+
   #renew(standing: Standing, now: number, operations: ConntrackOperation[]): void {
     const { leaseSec } = this.#options
-    standing.renewAt = now + (leaseSec * 1000) / 3
+    standing.renewAt = this.#renewAt(now)
     operations.push({ kind: 'update-conntrack', tuple: standing.anchor, timeoutSec: leaseSec })
     for (const expectation of standing.open)
       operations.push({ kind: 'update-expectation', expectation, timeoutSec: leaseSec })
@@ -355,7 +396,7 @@ export class Pinholes {
   async #settle(now: number, operations: ConntrackOperation[]): Promise<void> {
     for (const [flow, due] of this.#toSettle) {
       if (due.at > now) continue
-      const entry = await this.#options.kernel.get(flow.tuple)
+      const entry = await this.#options.kernel.get(due.standing.tupleOf(flow))
       if (!this.#toSettle.has(flow)) continue
       if (entry && (entry.status ?? 0) & IPS_SEEN_REPLY) {
         const { standing } = due
@@ -422,29 +463,29 @@ function refusalIn(
 }
 
 const deleteFlow = (tuple: Tuple, id: number | undefined): ConntrackOperation =>
-  id === undefined ? { kind: 'delete-conntrack', tuple } : { kind: 'delete-conntrack', tuple, id }
+  id === undefined ? { kind: 'delete-conntrack', tuple } : { kind: 'delete-conntrack', tuple, id: id >>> 0 }
 
 /** Which component a flow's original tuple belongs to, where its far end is, and where it was announced. */
 function componentOf(
   path: Path,
   { source, destination }: Tuple,
-): { component: number; far: Endpoint; announced: Path['far'] } | undefined {
+): { component: number; isInbound: boolean; far: Endpoint; announced: Path['far'] } | undefined {
   for (const [component, { inside, outside, far: announced }] of endsOf(path).entries()) {
     const isIn = destination.port === outside.port && destination.address === outside.address
-    if (isIn) return { component, far: source, announced }
+    if (isIn) return { component, isInbound: true, far: source, announced }
     const isOut = source.port === inside.port && source.address === inside.address
-    if (isOut) return { component, far: destination, announced }
+    if (isOut) return { component, isInbound: false, far: destination, announced }
   }
   return undefined
 }
 
 /** A path that replaces another of its stream keeps its flows where the far end stays the same and the new path would admit it. */
-function inherits({ path }: Standing, from: Standing, flow: AdmittedFlow): boolean {
-  if (path.local !== from.path.local) return false
-  const announced = componentOf(path, flow.tuple)?.announced
-  if (!announced) return false
-  const isAddress = announced.address === undefined || announced.address === flow.far.address
-  return isAddress && (path.source !== 'exact' || announced.port === 0 || announced.port === flow.far.port)
+function inherits({ path }: Standing, from: Standing, flow: Tuple): boolean {
+  const found = path.local === from.path.local ? componentOf(path, flow) : undefined
+  if (!found) return false
+  const { announced, far } = found
+  const isAddress = announced.address === undefined || announced.address === far.address
+  return isAddress && (path.source !== 'exact' || announced.port === 0 || announced.port === far.port)
 }
 
 function failureOf(path: Path, { errno, errnoName, kernelMessage }: OperationResult): Failure {

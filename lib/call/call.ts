@@ -45,7 +45,6 @@ const MAX_TRANSACTIONS = 32
 
 /** A call as the gateway sees it: all dialogs of one Call-ID of one inside host. Fields are the engine's to change. */
 export class Call implements PathOwner {
-  readonly key: string
   readonly callId: string
   readonly caller: Side
   /** From-tag of the first request seen: the other tag of a message names the leg. */
@@ -59,21 +58,22 @@ export class Call implements PathOwner {
   isCancelled = false
   endReason: EndReason | undefined
   held = false
-  readonly legs: Leg[] = []
-  readonly transactions: Transaction[] = []
-  readonly locals: LocalStream[] = []
+  /** The kernel refused a way of it: a retransmission is a chance to try again. */
+  isIncomplete = false
+  // Lists of one or two, replaced by `concat` when they change: an array that grows takes room for seventeen.
+  legs: readonly Leg[] = []
+  transactions: readonly Transaction[] = []
+  locals: readonly LocalStream[] = []
   /** Ways that are open, or being opened. */
-  paths: Path[] = []
+  paths: readonly Path[] = []
 
   constructor(
-    key: string,
     callId: string,
     caller: Side,
     tags: { readonly fromTag: string; readonly toTag: string },
     flow: Flow,
     since: number,
   ) {
-    this.key = key
     this.callId = callId
     this.caller = caller
     this.initiatorTag = tags.fromTag
@@ -111,7 +111,7 @@ export class Call implements PathOwner {
       delayed: undefined,
       isRevised: false,
     }
-    this.legs.push(leg)
+    this.legs = this.legs.concat(leg)
     return leg
   }
 
@@ -135,20 +135,21 @@ export class Call implements PathOwner {
     if (known) return known
     this.#forgetTransactions(now)
     const transaction: Transaction = { by, cseq, method, tag, offer: undefined, before: undefined, final: 0, at: now }
-    this.transactions.push(transaction)
+    this.transactions = this.transactions.concat(transaction)
     return transaction
   }
 
   #forgetTransactions(now: number): void {
-    const { transactions } = this
-    for (let i = transactions.length - 1; i >= 0; i--) {
-      const { final, at } = transactions[i]!
-      if (now - at > (final === 0 ? RINGING_MS : TRANSACTION_MS)) transactions.splice(i, 1)
-    }
+    if (this.transactions.length === 0) return
+    const isRecent = ({ final, at }: Transaction) => now - at <= (final === 0 ? RINGING_MS : TRANSACTION_MS)
+    if (this.transactions.length < MAX_TRANSACTIONS && this.transactions.every(isRecent)) return
+    const recent = this.transactions.filter(isRecent)
     // Requests without end and without answers: the oldest goes, but never the one that makes the call.
-    if (transactions.length < MAX_TRANSACTIONS) return
-    const oldest = transactions.findIndex(({ tag }) => tag !== '')
-    transactions.splice(Math.max(0, oldest), 1)
+    if (recent.length >= MAX_TRANSACTIONS) {
+      const oldest = recent.findIndex(({ tag }) => tag !== '')
+      recent.splice(Math.max(0, oldest), 1)
+    }
+    this.transactions = recent.slice()
   }
 
   info(): CallInfo {
@@ -173,9 +174,13 @@ export class Call implements PathOwner {
     return session.streams.flatMap((local, index) => {
       if (!local) return []
       const far = leg?.outside?.streams[index]
-      const type = session.types[index] ?? ''
       return [
-        { type, inside: local.inside, outside: local.outside, far: far && { address: far.address, port: far.port } },
+        {
+          type: local.type,
+          inside: local.inside,
+          outside: local.outside,
+          far: far && { address: far.address, port: far.port },
+        },
       ]
     })
   }

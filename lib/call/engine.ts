@@ -8,15 +8,20 @@ import { Deadlines } from '../base/deadlines.js'
 import { scanSdp } from '../sdp/index.js'
 import { addressFields, sdpBodies } from '../sip/index.js'
 import { Bindings } from './binding.js'
-import { Call, RINGING_MS, TRANSACTION_MS, type Transaction } from './call.js'
+import { Call, TRANSACTION_MS, type Transaction } from './call.js'
+import { Calls } from './calls.js'
 import type { LocalStream, Path, Session } from './media.js'
-import { belongs, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
+import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import { hold, type PathPolicy, shared, wantedPaths } from './paths.js'
-import type { CallEvent, Plan } from './plan.js'
+import type { Plan } from './plan.js'
+import { Planned } from './planned.js'
 import { Ports } from './ports.js'
-import { type Callers, type RegistrationChange, Registrations } from './registration.js'
+import { requestProgress, responseProgress, timeoutReason } from './progress.js'
+import { type Callers, Registrations } from './registration.js'
 import { rewriteFields } from './rewrite.js'
-import { insideSession, outsideSession, rewriteSdp, type SessionContext, Streams } from './session.js'
+import { fixLengths, rewriteSdp } from './rewrite-sdp.js'
+import { insideSession, outsideSession, type SessionContext } from './session.js'
+import { Streams } from './streams.js'
 
 export interface EngineOptions extends PathPolicy {
   readonly ports?: readonly [number, number] | undefined
@@ -35,10 +40,6 @@ export interface EngineOptions extends PathPolicy {
 
 const IDLE_MS = 3_600_000
 
-/** Finals that end a dialog whatever they answer (RFC 3261 12.2.1.2), and those after which a BYE is sent again (22.2, 22.3). */
-const DIALOG_GONE: ReadonlySet<number> = new Set([408, 481])
-const CHALLENGE: ReadonlySet<number> = new Set([401, 407])
-
 /**
  * All that is known of calls and registrations, and the decisions about them. `plan` and `expire` change this state and say what
  * the kernel shall do; they do no I/O and read no clock. The caller gives the messages of one call in their order, each plan
@@ -48,16 +49,16 @@ export class Engine {
   readonly bindings = new Bindings()
   readonly ports: Ports
   readonly registrations: Registrations
-  readonly #calls = new Map<string, Call>()
+  readonly #calls = new Calls()
   readonly #deadlines = new Deadlines<Call>()
   readonly #options: EngineOptions
-  readonly #mediaHosts: ReadonlySet<string>
   readonly #streams = new Streams()
+  readonly #context: Context
 
   constructor(options: EngineOptions) {
     this.#options = options
-    this.#mediaHosts = new Set(options.mediaHosts)
     this.ports = new Ports({ range: options.ports })
+    this.#context = new Context(this, this.#streams, options)
     this.registrations = new Registrations(
       this.bindings,
       options.callers ?? 'registrar',
@@ -94,6 +95,8 @@ export class Engine {
   /** Decides about one message. `now` is milliseconds since the epoch. */
   plan(message: SipMessage, flow: Flow, way: Way, now: number): Plan {
     const plan = new Planned(message)
+    this.#context.flow = flow
+    this.#context.plan = plan
     const body = message.body.end > message.body.start ? sdpBodies(message)[0] : undefined
     const sdp = body && this.#scan(message, body, plan)
     const { method } = message
@@ -101,11 +104,11 @@ export class Engine {
     if (method === 'REGISTER') this.#register(message, flow, way, now, plan)
     else {
       call = this.#callOf(message, flow, way, sdp !== undefined, now, plan)
-      if (call) this.#advance(call, message, sdp, flow, way, now, plan)
+      if (call) this.#advance(call, message, sdp, way, now, plan)
     }
     // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
     const fields = addressFields(message)
-    plan.render = () => this.#edits({ message, fields, flow, way, sdp, body, call }, plan)
+    plan.render = () => this.#edits({ message, fields, flow, way, sdp, body, call })
     return plan
   }
 
@@ -126,8 +129,7 @@ export class Engine {
 
   /** The message's call; an INVITE (or a description in a dialog that began before us) makes one. */
   #callOf(message: SipMessage, flow: Flow, way: Way, hasSdp: boolean, now: number, plan: Planned): Call | undefined {
-    const key = this.keyOf(message, flow)
-    const known = this.#calls.get(key)
+    const known = this.#calls.get(flow.binding.inside.address, message.callId)
     if (known) return belongs(known, message) ? known : undefined
     if (message.kind === 'response') return undefined
     const begins = message.method === 'INVITE' || (message.method === 'UPDATE' && hasSdp)
@@ -137,127 +139,48 @@ export class Engine {
       return undefined
     }
     const caller: Side = way === 'out' ? 'inside' : 'outside'
-    const call = new Call(key, message.callId, caller, message, flow, now)
-    this.#calls.set(key, call)
+    const call = new Call(message.callId, caller, message, flow, now)
+    this.#calls.add(call)
     this.bindings.hold(flow.binding)
     this.#deadlines.set(call, now + TRANSACTION_MS)
     plan.events.push({ kind: 'call', call: call.info() })
     return call
   }
 
-  #advance(
-    call: Call,
-    message: SipMessage,
-    sdp: Sdp | undefined,
-    flow: Flow,
-    way: Way,
-    now: number,
-    plan: Planned,
-  ): void {
+  #advance(call: Call, message: SipMessage, sdp: Sdp | undefined, way: Way, now: number, plan: Planned): void {
     const side: Side = way === 'out' ? 'inside' : 'outside'
-    const session =
-      sdp && OFFER_METHODS.has(message.method) ? this.#session(call, message, sdp, flow, side, plan) : undefined
+    if (call.state === 'answered') this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
+    if (!call.isIncomplete && isRepeated(call, side, message)) return
+    const session = sdp && OFFER_METHODS.has(message.method) ? this.#session(call, message, sdp, side) : undefined
     const before = call.state
+    let wait = 0
+    let transaction: Transaction | undefined
     if (message.kind === 'request') {
       onRequest(call, side, message, session, now)
-      this.#onRequestState(call, side, message, now)
+      wait = requestProgress(call, side, message)
     } else {
       if (call.isFull && !call.leg(legTag(call, message)))
         plan.refuse('forks-exhausted', `${call.legs.length} dialogs in one call already`)
-      const transaction = onResponse(call, side, message, session, now)
-      if (transaction) this.#onResponseState(call, message, transaction, now)
+      transaction = onResponse(call, side, message, session, now)
+      if (transaction) wait = responseProgress(call, message, transaction)
     }
     if (call.state === 'ended') return this.#end(call, call.endReason ?? 'bye', plan)
-    if (call.state === 'answered') this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
-    if (session || message.statusCode >= 200 || message.method === 'CANCEL') this.#settle(call, plan)
+    if (call.state === 'answered') wait = this.#options.idleMs ?? IDLE_MS
+    if (wait !== 0) this.#deadlines.set(call, now + wait)
+    if (session || (transaction && message.statusCode >= 200) || call.isCancelled) this.#settle(call, plan)
     if (call.state !== before) plan.events.push({ kind: 'call', call: call.info() })
   }
 
-  #session(call: Call, message: SipMessage, sdp: Sdp, flow: Flow, side: Side, plan: Planned): Session {
-    const context = this.#context(flow, plan)
-    if (side === 'inside') return insideSession(sdp, call.locals, context)
-    return outsideSession(sdp, call.leg(legTag(call, message))?.outside, context)
-  }
-
-  #context(flow: Flow, plan: Planned): SessionContext {
-    return {
-      flow,
-      ports: this.ports,
-      streams: this.#streams,
-      mediaHosts: this.#mediaHosts,
-      isGateway: this.#options.isGateway ?? (() => false),
-      refuse: (reason, detail) => plan.refuse(reason, detail),
-    }
-  }
-
-  #onRequestState(call: Call, side: Side, message: SipMessage, now: number): void {
-    const { method, cseq } = message
-    if (method === 'BYE') {
-      const tag = legTag(call, message)
-      // Of several answered forks, the others go on; and a BYE for a dialog that never was, or is over, ends nothing.
-      const isOnly = !call.legs.some((leg) => leg.tag !== tag && leg.state === 'confirmed')
-      const isNone = call.legs.length > 0 && (call.leg(tag)?.state ?? 'over') === 'over'
-      if (!isOnly || isNone) return
-    } else if (method === 'CANCEL') {
-      // RFC 3261 9.1: of the same transaction as the INVITE, so from the same side and with its number.
-      if (call.isConfirmed || call.transaction(side, cseq, 'INVITE')?.final !== 0) return
-      call.isCancelled = true
-    } else return
-    call.state = 'ending'
-    this.#deadlines.set(call, now + TRANSACTION_MS)
-  }
-
-  #onResponseState(call: Call, message: SipMessage, { tag }: Transaction, now: number): void {
-    const { method, statusCode } = message
-    if (method === 'BYE' && statusCode >= 200) {
-      const isGone = statusCode < 300 || DIALOG_GONE.has(statusCode)
-      if (isGone) this.#endLeg(call, legTag(call, message), 'bye', now)
-    } else if (method === 'INVITE') this.#onInviteResponse(call, message, tag === '', now)
-    // A dialog older than this process: what is renewed in it is a call that has been answered.
-    else if (method === 'UPDATE' && call.isJoined && statusCode >= 200 && statusCode < 300) this.#confirm(call, message)
-  }
-
-  /** The call goes on while another dialog of it does. */
-  #endLeg(call: Call, tag: string, reason: EndReason, now: number): void {
-    const goesOn = call.endLeg(tag)
-    if (!goesOn) {
-      call.state = 'ended'
-      call.endReason = reason
-    } else if (call.state === 'ending' && !call.isCancelled) {
-      call.state = call.isConfirmed ? 'answered' : 'early'
-      this.#deadlines.set(call, now + RINGING_MS)
-    }
-  }
-
-  #confirm(call: Call, message: SipMessage): void {
-    const leg = call.ensureLeg(legTag(call, message))
-    if (!leg || leg.state === 'over') return
-    leg.state = 'confirmed'
-    if (call.state === 'ending' && !call.isCancelled) return
-    call.isCancelled = false
-    call.state = 'answered'
-  }
-
-  /** `isInitial`: the response is to a request outside any dialog, so a refusal refuses the call. */
-  #onInviteResponse(call: Call, message: SipMessage, isInitial: boolean, now: number): void {
-    const { statusCode } = message
-    if (statusCode < 200) {
-      if (call.state === 'calling' && statusCode > 100) call.state = 'early'
-      if (!call.isConfirmed && call.state !== 'ending') this.#deadlines.set(call, now + RINGING_MS)
-    } else if (statusCode < 300) this.#confirm(call, message)
-    else if (!isInitial) {
-      if (DIALOG_GONE.has(statusCode)) this.#endLeg(call, legTag(call, message), 'refused', now)
-    } else if (!call.isConfirmed) {
-      call.state = 'ended'
-      call.endReason = refusalOf(call, statusCode)
-    }
+  #session(call: Call, message: SipMessage, sdp: Sdp, side: Side): Session {
+    if (side === 'inside') return insideSession(sdp, call, this.#context)
+    return outsideSession(sdp, call.leg(legTag(call, message))?.outside, this.#context)
   }
 
   /** Brings the call's ways in line with what its dialogs say now, and gives back the streams that nobody names any more. */
   #settle(call: Call, plan: Planned): void {
     const { open, close } = hold(call, shared(call, wantedPaths(call, this.#options)))
-    plan.open.push(...open)
-    plan.close.push(...close)
+    for (const path of open) plan.open.push(path)
+    for (const path of close) plan.close.push(path)
     this.#dropUnused(call)
     const held = call.legs.some((leg) => leg.state === 'confirmed' && (leg.inside?.held || leg.outside?.held))
     if (held === call.held) return
@@ -278,12 +201,10 @@ export class Engine {
       keep(offer)
       keep(before?.inside)
     }
-    for (let i = call.locals.length - 1; i >= 0; i--) {
-      const local = call.locals[i]!
-      if (inUse.has(local)) continue
-      call.locals.splice(i, 1)
-      this.#release(local)
-    }
+    if (call.locals.every((local) => inUse.has(local))) return
+    const { locals } = call
+    call.locals = locals.filter((local) => inUse.has(local)).slice()
+    for (const local of locals) if (!inUse.has(local)) this.#release(local)
   }
 
   #release(local: LocalStream): void {
@@ -297,7 +218,7 @@ export class Engine {
     call.endReason = reason
     plan.events.push({ kind: 'end', call: call.info() })
     plan.close.push(...hold(call, []).close)
-    this.#calls.delete(call.key)
+    this.#calls.remove(call)
     this.#deadlines.clear(call)
     this.bindings.release(call.flow.binding)
     // The message that ends the call may still carry its ports: they are mapped by `#edits`, which looks at `locals`.
@@ -323,7 +244,10 @@ export class Engine {
   /** The kernel refused the path for good: the call goes on without it. */
   abandon(path: Path): void {
     const { owner, local } = path
-    if (owner instanceof Call) owner.paths = owner.paths.filter((it) => it !== path)
+    if (owner instanceof Call) {
+      owner.paths = owner.paths.filter((it) => it !== path)
+      owner.isIncomplete = true
+    }
     if (local) local.paths = local.paths.filter((it) => it !== path)
   }
 
@@ -331,15 +255,9 @@ export class Engine {
   expire(now: number): Plan {
     const plan = new Planned(undefined)
     for (const call of this.#deadlines.expire(now)) {
-      const isIdle = call.state === 'answered'
-      if (isIdle && call.paths.some((path) => this.#options.isLive?.(path))) {
-        this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
-      } else
-        this.#end(
-          call,
-          isIdle ? 'idle' : call.isCancelled ? 'cancelled' : call.state === 'ending' ? 'bye-unanswered' : 'no-answer',
-          plan,
-        )
+      const isLive = call.state === 'answered' && call.paths.some((path) => this.#options.isLive?.(path))
+      if (isLive) this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
+      else this.#end(call, timeoutReason(call), plan)
     }
     const change = this.registrations.expire(now)
     if (change) plan.add(change)
@@ -362,13 +280,15 @@ export class Engine {
     return this.registrations.list()
   }
 
-  #edits(seen: Seen, plan: Planned): Edit[] {
-    const { message, fields, flow, way, sdp, body, call } = seen
+  #edits({ message, fields, flow, way, sdp, body, call }: Seen): Edit[] {
     const edits: Edit[] = []
     rewriteFields(fields, flow.binding, way, this.bindings, edits)
     const headerEdits = edits.length
-    if (sdp) rewriteSdp(sdp, way, call?.locals ?? [], this.#context(flow, plan), edits)
-    if (edits.length > headerEdits) fixLengths(message, body, edits, headerEdits)
+    if (sdp && body) {
+      this.#context.flow = flow
+      rewriteSdp(sdp, way, call?.locals ?? [], this.#context, edits)
+      if (edits.length > headerEdits) fixLengths(message, body, edits, headerEdits)
+    }
     return edits.sort((a, b) => a.start - b.start)
   }
 }
@@ -384,54 +304,21 @@ interface Seen {
   readonly call: Call | undefined
 }
 
-function refusalOf(call: Call, statusCode: number): EndReason {
-  if (CHALLENGE.has(statusCode)) return 'challenged'
-  if (call.isCancelled) return 'cancelled'
-  return statusCode < 400 ? 'redirected' : 'refused'
-}
+/** One object for all messages: which flow and plan it speaks of is set before each. */
+class Context implements SessionContext {
+  flow!: Flow
+  plan!: Planned
+  readonly ports: Ports
+  readonly streams: Streams
+  readonly mediaHosts: ReadonlySet<string>
+  readonly isGateway: (address: string) => boolean
 
-/** Content-Length, and that of the body part, follow the edits from `first` on. */
-function fixLengths(message: SipMessage, body: SdpBody | undefined, edits: Edit[], first: number): void {
-  const grown = edits.slice(first).reduce((sum, edit) => sum + edit.text.length - (edit.end - edit.start), 0)
-  if (grown === 0) return
-  const put = (digits: { start: number; end: number }, length: number) =>
-    edits.push({ start: digits.start, end: digits.end, text: String(length) })
-  let total = message.body.end - message.body.start + grown
-  if (body?.contentLength) {
-    const text = String(body.end - body.start + grown)
-    total += text.length - (body.contentLength.end - body.contentLength.start)
-    put(body.contentLength, body.end - body.start + grown)
-  }
-  if (message.contentLength) put(message.contentLength, total)
-}
-
-/** A plan in the making. */
-class Planned implements Plan {
-  readonly open: Path[] = []
-  readonly close: Path[] = []
-  readonly events: CallEvent[] = []
-  readonly keepAlive: { readonly flow: Flow; readonly seconds: number }[] = []
-  render: () => Edit[] = () => []
-  readonly #callId: string
-
-  constructor(message: SipMessage | undefined) {
-    this.#callId = message?.callId ?? ''
+  constructor(engine: { readonly ports: Ports }, streams: Streams, { mediaHosts, isGateway }: EngineOptions) {
+    this.ports = engine.ports
+    this.streams = streams
+    this.mediaHosts = new Set(mediaHosts)
+    this.isGateway = isGateway ?? (() => false)
   }
 
-  edits(): Edit[] {
-    return this.render()
-  }
-
-  refuse(reason: RefusalReason, detail: string): void {
-    this.events.push({ kind: 'refused', refusal: { reason, callId: this.#callId, detail } })
-  }
-
-  add(change: RegistrationChange): void {
-    this.open.push(...change.open)
-    this.close.push(...change.close)
-    this.keepAlive.push(...change.keepAlive)
-    if (change.isExhausted) this.refuse('registrations-exhausted', 'too many registrations')
-    for (const registration of change.registered) this.events.push({ kind: 'registration', registration })
-    for (const registration of change.unregistered) this.events.push({ kind: 'unregistration', registration })
-  }
+  readonly refuse = (reason: RefusalReason, detail: string): void => this.plan.refuse(reason, detail)
 }

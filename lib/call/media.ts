@@ -1,5 +1,7 @@
 import type { Endpoint, Family } from '../../types/endpoint.js'
 
+const NO_PATHS: readonly Path[] = []
+
 /**
  * The inside end of a stream: where the phone listens, and the outside ports leased for it. One object for as long as any
  * session description of any call names the inside endpoint, so that a hold or a refresh keeps its ports, and two calls that share
@@ -11,6 +13,8 @@ export class LocalStream {
   /** The inside RTCP port; 0 when the stream has no RTCP of its own. */
   readonly insideRtcpPort: number
   readonly outsideAddress: string
+  /** As its m= line says last: audio, video ... */
+  type = ''
   /** First outside port; 0 until leased. RTCP is the next one. May change until announced. */
   outsidePort = 0
   /** The far side has been told the outside ports: they stay. */
@@ -20,7 +24,7 @@ export class LocalStream {
   /** Calls that name it. */
   holders = 0
   /** Ways of all these calls. */
-  paths: Path[] = []
+  paths: readonly Path[] = NO_PATHS
 
   constructor(inside: Endpoint, insideRtcpPort: number, outsideAddress: string, family: Family) {
     this.inside = inside
@@ -52,33 +56,22 @@ export class LocalStream {
  * The far end of a stream, as its session description names it; where that address cannot be reached from here, the signalling
  * peer's, with port 0: any.
  */
-export interface FarStream {
-  readonly address: string
-  readonly port: number
-  /** 0: unknown, or not RTP. */
-  readonly rtcpPort: number
-  readonly rtcpAddress: string
-  readonly isRtp: boolean
+export interface FarStream extends Endpoint {
+  /** Undefined: not RTP, or none of its own. */
+  readonly rtcp: Endpoint | undefined
 }
 
 /** One side's session description, reduced to what pinholes need; index is the m= line. */
-export interface InsideSession {
-  readonly by: 'inside'
-  readonly streams: readonly (LocalStream | undefined)[]
-  /** a=rtcp-mux, which holds when both sides say it (RFC 5761 5.1.1). */
-  readonly mux: readonly boolean[]
-  readonly types: readonly string[]
+interface Described<By, Stream> {
+  readonly by: By
+  readonly streams: readonly (Stream | undefined)[]
+  /** a=rtcp-mux, which holds when both sides say it (RFC 5761 5.1.1); undefined: nowhere. */
+  readonly mux: readonly boolean[] | undefined
   readonly held: boolean
 }
 
-export interface OutsideSession {
-  readonly by: 'outside'
-  readonly streams: readonly (FarStream | undefined)[]
-  readonly mux: readonly boolean[]
-  readonly types: readonly string[]
-  readonly held: boolean
-}
-
+export type InsideSession = Described<'inside', LocalStream>
+export type OutsideSession = Described<'outside', FarStream>
 export type Session = InsideSession | OutsideSession
 
 /** Which source ports of the far address are let in. */
@@ -161,13 +154,22 @@ export class Path {
     return Path.media(local!, { far, farRtcp, source, early, owner, inbound: false, outbound: true })
   }
 
-  /** Equal keys: the same way. */
-  get key(): string {
-    const rtcp = this.farRtcp ? `${this.farRtcp.address}:${this.farRtcp.port}` : ''
-    const flags = `${this.inbound ? 'i' : ''}${this.outbound ? 'o' : ''}${this.early ? 'e' : ''}`
-    return `${this.inside.address}:${this.inside.port}>${this.far.address}:${this.far.port}/${rtcp}/${this.source}${flags}`
+  /** Whether the other is the same way: of one stream, with equal ends and rules. */
+  isSame(it: Path): boolean {
+    return (
+      this === it ||
+      (this.local === it.local &&
+        this.inbound === it.inbound &&
+        this.outbound === it.outbound &&
+        this.early === it.early &&
+        this.source === it.source &&
+        isAt(this.far, it.far) &&
+        (this.farRtcp === it.farRtcp || (!!this.farRtcp && !!it.farRtcp && isAt(this.farRtcp, it.farRtcp))))
+    )
   }
 }
+
+const isAt = (a: Path['far'], b: Path['far']): boolean => a.port === b.port && a.address === b.address
 
 interface PathSpec {
   readonly family: Family

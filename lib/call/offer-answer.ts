@@ -23,6 +23,24 @@ export function belongs(call: Call, message: SipMessage): boolean {
   return message.fromTag === call.initiatorTag || (message.toTag === call.initiatorTag && message.toTag !== '')
 }
 
+/** Whether all that the message says has been heard: a request or a final response that comes again. */
+export function isRepeated(call: Call, side: Side, message: SipMessage): boolean {
+  const { kind, method, cseq } = message
+  if (kind === 'request') {
+    if (method === 'ACK') return !call.leg(legTag(call, message))?.delayed
+    return call.transaction(side, cseq, method) !== undefined
+  }
+  const transaction = call.transaction(other(side), cseq, method)
+  if (!transaction) return true
+  return isHistory(transaction, call.leg(legTag(call, message)))
+}
+
+/** A response that comes again, or late, must not undo what has been agreed on since. */
+function isHistory(transaction: Transaction, leg: Leg | undefined): boolean {
+  if (leg?.state === 'over') return true
+  return transaction.final !== 0 && (transaction.tag !== '' || leg?.state === 'confirmed')
+}
+
 /** Records a request of `side`, with its description if it has one (RFC 3264, 3261 13.2.1 and 14, 3262 5, 3311). */
 export function onRequest(
   call: Call,
@@ -70,10 +88,7 @@ export function onResponse(
   const transaction = call.transaction(other(side), cseq, method)
   if (!transaction || statusCode === 100) return transaction
   const tag = legTag(call, message)
-  const leg = call.leg(tag)
-  // A response that comes again, or late, must not undo what has been agreed on since.
-  const isRepeated = transaction.final !== 0 && (transaction.tag !== '' || leg?.state === 'confirmed')
-  if (isRepeated || leg?.state === 'over') return transaction
+  if (isHistory(transaction, call.leg(tag))) return transaction
   if (statusCode < 300 && session) onDescription(call, transaction, tag, session)
   if (statusCode < 200) return transaction
   if (transaction.final === 0) {

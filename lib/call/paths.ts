@@ -1,12 +1,5 @@
 import type { Call, Leg } from './call.js'
-import {
-  type FarStream,
-  type InsideSession,
-  type LocalStream,
-  type OutsideSession,
-  Path,
-  type SourcePolicy,
-} from './media.js'
+import { type InsideSession, type OutsideSession, Path, type SourcePolicy } from './media.js'
 
 export interface PathPolicy {
   readonly source: SourcePolicy
@@ -38,22 +31,11 @@ function agreedPaths(call: Call, leg: Leg, policy: PathPolicy, wanted: Path[]): 
   for (const [index, local] of inside.streams.entries()) {
     const far = outside.streams[index]
     if (!local || !far) continue
-    const isMuxed = inside.mux[index] === true && outside.mux[index] === true
-    add(wanted, streamPath(call, local, far, isMuxed, policy.source))
+    const isMuxed = inside.mux?.[index] === true && outside.mux?.[index] === true
+    const farRtcp = isMuxed || local.insideRtcpPort === 0 ? undefined : far.rtcp
+    const both = { inbound: true, outbound: true, early: false }
+    add(wanted, Path.media(local, { far, farRtcp, source: policy.source, owner: call, ...both }))
   }
-}
-
-function streamPath(call: Call, local: LocalStream, far: FarStream, isMuxed: boolean, source: SourcePolicy): Path {
-  const hasRtcp = far.isRtp && !isMuxed && local.insideRtcpPort !== 0
-  return Path.media(local, {
-    far: { address: far.address, port: far.port },
-    farRtcp: hasRtcp ? { address: far.rtcpAddress, port: far.rtcpPort } : undefined,
-    source,
-    inbound: true,
-    outbound: true,
-    early: false,
-    owner: call,
-  })
 }
 
 /**
@@ -85,7 +67,7 @@ function offeredPaths(
  * second only adds its way out, as the kernel takes no second expectation for the same source and destination.
  */
 function add(wanted: Path[], path: Path): void {
-  if (wanted.some((it) => it.key === path.key)) return
+  if (wanted.some((it) => it.isSame(path))) return
   const isCovered = wanted.some((it) => it.local === path.local && covers(it, path))
   wanted.push(isCovered ? path.outboundOnly() : path)
 }
@@ -104,7 +86,7 @@ export function shared(call: Call, wanted: readonly Path[]): Path[] {
   const held: Path[] = []
   for (const path of wanted) {
     const standing = path.local?.paths ?? []
-    const find = (wish: Path) => standing.find((it) => it.key === wish.key) ?? wish
+    const find = (wish: Path) => standing.find((it) => it.isSame(wish)) ?? wish
     const isOthers = (it: Path) => it.holders > (call.paths.includes(it) ? 1 : 0)
     const same = find(path)
     const cover = (it: Path) => covers(it, path) && isOthers(it)
@@ -118,10 +100,10 @@ export function shared(call: Call, wanted: readonly Path[]): Path[] {
 /** Makes the call hold `wanted` instead of what it held: what to open, and what to close as nobody holds it any more. */
 export function hold(call: Call, wanted: readonly Path[]): { open: Path[]; close: Path[] } {
   const before = call.paths
-  call.paths = [...wanted]
+  call.paths = wanted.slice()
   const open = wanted.filter((path) => !before.includes(path) && ++path.holders === 1)
   const close = before.filter((path) => !wanted.includes(path) && --path.holders === 0)
-  for (const path of open) path.local?.paths.push(path)
-  for (const { local } of close) if (local) local.paths = local.paths.filter((it) => it.holders > 0)
+  for (const path of open) if (path.local) path.local.paths = path.local.paths.concat(path)
+  for (const { local } of close) if (local) local.paths = local.paths.filter((it) => it.holders > 0).slice()
   return { open, close }
 }

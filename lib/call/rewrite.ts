@@ -82,7 +82,7 @@ export function rewriteFields(
     if (field.part === 'received' || field.part === 'maddr') {
       if (field.family === 0 || field.address !== from.address) continue
       if (field.part === 'received' && field.header === 'via') isOurs = true
-      if (isMoved) edits.push({ ...field.host, text: hostText(to.address, field) })
+      if (isMoved) pushHost(field, to.address, edits)
     } else if (field.family !== 0 && field.part !== 'rport') mapEndpoint(field, binding, way, bindings, edits)
     if (!isOurs || !rport) continue
     if (rport.portNumber === from.port) replacePort(rport, to.port, edits)
@@ -94,20 +94,19 @@ function mapEndpoint(field: AddressField, own: Binding, way: Way, bindings: Bind
   const isIdentity = IDENTITIES.has(field.header)
   const [from, to] = way === 'out' ? [own.inside, own.outside] : [own.outside, own.inside]
   if (isIdentity && !field.port) {
-    if (field.address === from.address && to.address !== from.address)
-      edits.push({ ...field.host, text: hostText(to.address, field) })
+    if (field.address === from.address && to.address !== from.address) pushHost(field, to.address, edits)
     return
   }
   const port = portOf(field)
   const isOwn = field.address === from.address && port === from.port
+  if (isOwn) return write(field, own, way, isIdentity, edits)
   const other = way === 'out' ? bindings.ofInside(field.address, port) : bindings.ofOutside(field.address, port)
-  const binding = isOwn ? own : other
-  if (binding) write(field, binding, way, isIdentity, edits)
+  if (other) write(field, other, way, isIdentity, edits)
 }
 
 function write(field: AddressField, binding: Binding, way: Way, isIdentity: boolean, edits: Edit[]): void {
   const [from, to] = way === 'out' ? [binding.inside, binding.outside] : [binding.outside, binding.inside]
-  if (from.address !== to.address) edits.push({ ...field.host, text: hostText(to.address, field) })
+  if (from.address !== to.address) pushHost(field, to.address, edits)
   if (from.port === to.port) return
   const standard = defaultPort(field)
   if (way === 'out' && !isIdentity) noteImplied(binding, field, !field.port)
@@ -119,11 +118,17 @@ function write(field: AddressField, binding: Binding, way: Way, isIdentity: bool
 }
 
 function replacePort(field: AddressField, port: number, edits: Edit[]): void {
-  if (field.port && field.portNumber !== port) edits.push({ ...field.port, text: String(port) })
+  const { port: at } = field
+  if (at && field.portNumber !== port) edits.push({ start: at.start, end: at.end, text: String(port) })
 }
 
 function defaultPort(field: AddressField): number {
   return field.scheme === 'sips' || field.scheme === 'tls' ? SIPS_PORT : SIP_PORT
+}
+
+function pushHost(field: AddressField, address: string, edits: Edit[]): void {
+  const { start, end } = field.host
+  edits.push({ start, end, text: hostText(address, field) })
 }
 
 /** RFC 3261 25.1: a host is an IPv6reference in brackets, save in `received` (RFC 5118 4.5), which keeps the form it had. */

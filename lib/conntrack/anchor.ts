@@ -47,6 +47,17 @@ export function anchorTuple(family: Family, n: number): Tuple {
   }
 }
 
+/** The number of an anchor's original tuple, the inverse of `anchorTuple`. Meaningless for other tuples: ask `isAnchor` first. */
+export function anchorNumber({ family, source: { address, port } }: Tuple): number {
+  let high: number
+  if (family === 6) high = Number.parseInt(address.slice(address.lastIndexOf(':') + 1), 16) - 1
+  else {
+    const [, second, third] = address.split('.')
+    high = ((Number(second) - 66) << 8) | Number(third)
+  }
+  return high * 2 ** PORT_BITS + port - FIRST_PORT
+}
+
 const anchorDestinations: readonly string[] = [anchorNet[4].destination, anchorNet[6].destination]
 
 /** Whether a tuple, of an event for instance, is an anchor's original tuple. */
