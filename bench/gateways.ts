@@ -81,8 +81,8 @@ async function startHandler(
 const COMMAND = join(process.env.CTHELPER_DIST ?? fileURLToPath(new URL('../lib', import.meta.url)), 'cli/main.js')
 
 /**
- * V8 takes the objects that live through the first waits for the kernel as a sign that their like live long, and from then on makes
- * those of every message in the old generation, where each tenth of a second they have to be marked: 16 us a message instead of 10.
+ * V8 may take the objects that live through the first waits for the kernel as a sign that their like live long, and from then on make
+ * those of every message in the old generation, to be marked ten times a second: 16 us a message instead of 10.
  */
 const NODE_FLAGS = '--no-allocation-site-pretenuring'
 
