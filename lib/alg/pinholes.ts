@@ -1,18 +1,12 @@
 import type { PinholeInfo, RefusalReason } from '../../types/call.js'
-import type {
-  ConntrackEntry,
-  ConntrackOperation,
-  Expectation,
-  NewConntrack,
-  OperationResult,
-} from '../../types/conntrack.js'
-import type { Endpoint, Family } from '../../types/endpoint.js'
+import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../types/conntrack.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
-import { ANCHOR_COUNT, anchorConntrack, anchorNumber, anchorTuple, isAnchor } from '../conntrack/index.js'
+import { ANCHOR_COUNT, isAnchor } from '../conntrack/index.js'
 import type { Carrier } from './carrier.js'
 import { FlowIndex } from './flow-index.js'
-import { type ComponentSpec, componentsOf, endsOf } from './path-expectations.js'
+import type { ComponentSpec } from './path-expectations.js'
+import { type AdmittedFlow, componentOf, inherits, keyOfAnchor, Standing } from './standing.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
 export interface PinholeKernel {
@@ -30,92 +24,6 @@ export interface PinholesOptions {
   readonly firstAnchor?: number
 }
 
-/** A media flow that conntrack admitted through a component. Its original tuple is worked out from the path when needed. */
-interface AdmittedFlow {
-  /** CTA_ID as a signed number, which takes no room of its own; undefined when the news did not say. */
-  readonly id: number | undefined
-  /** Which of the path's components. */
-  readonly component: number
-  /** Whether the far side spoke first. */
-  readonly isInbound: boolean
-  /** Where the far end really is. */
-  readonly farAddress: string
-  readonly farPort: number
-}
-
-/**
- * A path as it stands in the kernel: its anchor, and what hangs on it. There are as many as streams, for as long as calls last: what
- * can be worked out from the path is not kept.
- */
-class Standing {
-  readonly path: Path
-  readonly number: number
-  /** Bit n: both directions of component n have settled on one flow, and its expectations have been given back. */
-  settled = 0
-  flows: readonly AdmittedFlow[] = NO_FLOWS
-  /** Seconds since the epoch. */
-  renewAt: number
-
-  constructor(path: Path, number: number, renewAt: number) {
-    this.path = path
-    this.number = number
-    this.renewAt = renewAt
-  }
-
-  get key(): number {
-    return keyOf(this.path.family, this.number)
-  }
-
-  get anchor(): Tuple {
-    return anchorTuple(this.path.family, this.number)
-  }
-
-  conntrack(helper: string, timeoutSec: number): NewConntrack {
-    return anchorConntrack({ family: this.path.family, n: this.number, helper, timeoutSec })
-  }
-
-  get components(): ComponentSpec[] {
-    return componentsOf(this.path, this.anchor)
-  }
-
-  isSettled(component: number): boolean {
-    return (this.settled & (1 << component)) !== 0
-  }
-
-  /** Expectations that are not settled. */
-  get open(): Expectation[] {
-    return this.components.flatMap((it, index) => (this.isSettled(index) ? [] : it.expectations))
-  }
-
-  /** The flow that has this original tuple. */
-  flowOf(tuple: Tuple): AdmittedFlow | undefined {
-    if (this.flows.length === 0) return undefined
-    const found = componentOf(this.path, tuple)
-    return this.flows.find(
-      ({ component, isInbound, farAddress, farPort }) =>
-        component === found?.component &&
-        isInbound === found.isInbound &&
-        farPort === found.far.port &&
-        farAddress === found.far.address,
-    )
-  }
-
-  /** Original tuple of one of its flows. */
-  tupleOf({ component, isInbound, farAddress, farPort }: AdmittedFlow): Tuple {
-    const { inside, outside } = endsOf(this.path)[component]!
-    const far = { address: farAddress, port: farPort }
-    const [source, destination] = isInbound ? [far, outside] : [inside, far]
-    return { family: this.path.family, protocol: UDP, source, destination }
-  }
-}
-
-const NO_FLOWS: readonly AdmittedFlow[] = []
-const UDP = 17
-
-/** A key of one word for an anchor, as there are as many as streams. */
-const keyOf = (family: Family, number: number): number => number * 2 + (family === 6 ? 1 : 0)
-const keyOfAnchor = (tuple: Tuple): number => keyOf(tuple.family, anchorNumber(tuple))
-
 /** A way the kernel would not open, and why. */
 export interface Failure {
   readonly path: Path
@@ -123,7 +31,7 @@ export interface Failure {
   readonly detail: string
 }
 
-const [EBUSY, EEXIST, EMFILE, EALREADY] = [16, 17, 24, 114]
+const [ENOENT, EBUSY, EEXIST, EMFILE, EALREADY] = [2, 16, 17, 24, 114]
 const ATTEMPTS = 64
 const SETTLE_MS = 1000
 const CLOSED_MS = 10_000
@@ -351,9 +259,7 @@ export class Pinholes {
       this.#putUpComponent(standing, component, standing.components[component]!, operations)
     } else {
       const lost = isAnchor(original) ? this.#byAnchor.get(keyOfAnchor(original)) : undefined
-      if (!lost) return operations
-      lost.settled = 0
-      this.#putUp(lost, operations)
+      if (lost) return this.#repair(lost)
     }
     return operations
   }
@@ -367,17 +273,36 @@ export class Pinholes {
     return (this.#standingOf(path)?.flows.length ?? 0) > 0
   }
 
-  /** Renews leases, and gives back the expectations of what has settled. Call it once a second. */
+  /**
+   * Renews leases, puts up again what is found gone, and gives back the expectations of what has settled. Call it once a second.
+   */
   async tick(now: number): Promise<void> {
     for (const [key, forgetAt] of this.#closed) {
       if (forgetAt > now) break
       this.#closed.delete(key)
     }
     const operations: ConntrackOperation[] = []
-    for (const standing of this.#byAnchor.values())
-      if (standing.renewAt * 1000 <= now) this.#renew(standing, now, operations)
+    const renewed: { readonly standing: Standing; readonly at: number }[] = []
+    for (const standing of this.#byAnchor.values()) {
+      if (standing.renewAt * 1000 > now) continue
+      renewed.push({ standing, at: operations.length })
+      this.#renew(standing, now, operations)
+    }
     await this.#settle(now, operations)
-    if (operations.length > 0) await this.#options.kernel.batch(operations)
+    if (operations.length === 0) return
+    const results = await this.#options.kernel.batch(operations)
+    const isLost = ({ standing, at }: (typeof renewed)[0]) =>
+      results[at]!.errno === ENOENT && standing.path.kernel === standing
+    const lost = renewed.filter(isLost)
+    if (lost.length > 0) await this.#options.kernel.batch(lost.flatMap(({ standing }) => this.#repair(standing)))
+  }
+
+  /** What puts a path up again whose anchor is gone. */
+  #repair(standing: Standing): ConntrackOperation[] {
+    const operations: ConntrackOperation[] = []
+    standing.settled = 0
+    this.#putUp(standing, operations)
+    return operations
   }
 
   /** A third of the lease from now: two more attempts before it runs out. */
@@ -464,29 +389,6 @@ function refusalIn(
 
 const deleteFlow = (tuple: Tuple, id: number | undefined): ConntrackOperation =>
   id === undefined ? { kind: 'delete-conntrack', tuple } : { kind: 'delete-conntrack', tuple, id: id >>> 0 }
-
-/** Which component a flow's original tuple belongs to, where its far end is, and where it was announced. */
-function componentOf(
-  path: Path,
-  { source, destination }: Tuple,
-): { component: number; isInbound: boolean; far: Endpoint; announced: Path['far'] } | undefined {
-  for (const [component, { inside, outside, far: announced }] of endsOf(path).entries()) {
-    const isIn = destination.port === outside.port && destination.address === outside.address
-    if (isIn) return { component, isInbound: true, far: source, announced }
-    const isOut = source.port === inside.port && source.address === inside.address
-    if (isOut) return { component, isInbound: false, far: destination, announced }
-  }
-  return undefined
-}
-
-/** A path that replaces another of its stream keeps its flows where the far end stays the same and the new path would admit it. */
-function inherits({ path }: Standing, from: Standing, flow: Tuple): boolean {
-  const found = path.local === from.path.local ? componentOf(path, flow) : undefined
-  if (!found) return false
-  const { announced, far } = found
-  const isAddress = announced.address === undefined || announced.address === far.address
-  return isAddress && (path.source !== 'exact' || announced.port === 0 || announced.port === far.port)
-}
 
 function failureOf(path: Path, { errno, errnoName, kernelMessage }: OperationResult): Failure {
   const where = `${path.outside.address}:${path.outside.port}`

@@ -205,6 +205,17 @@ t.test('leases', async (t) => {
     t.same(world.ways(), before)
     t.ok(world.kernel.entryList().every(({ timeoutSec }) => timeoutSec! >= 19 && timeoutSec! <= 30))
   })
+  t.test('put up again what they find gone, should nobody have told', async (t) => {
+    const world = new World({ pinholes: { leaseSec: 30, carrier: { name: 'cthelper', timeoutSec: 30 } } })
+    await answeredCall(world)
+    const before = world.ways()
+    await world.flush()
+    t.same(world.ways(), [])
+    await world.wait(11)
+    t.same(world.ways(), before)
+    await world.shutdown()
+    t.same(world.sizes(), NOTHING)
+  })
   t.test('run out when nobody renews them', async (t) => {
     const world = new World()
     await answeredCall(world)

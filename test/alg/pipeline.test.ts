@@ -1,0 +1,341 @@
+import fc from 'fast-check'
+import t from 'tap'
+import { Counters } from '../../lib/alg/counters.js'
+import { Flows } from '../../lib/alg/flows.js'
+import { KeepAlive } from '../../lib/alg/keep-alive.js'
+import { type PacketPolicy, Pipeline } from '../../lib/alg/pipeline.js'
+import { locate } from '../../lib/packet/index.js'
+import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../types/conntrack.js'
+import type { Endpoint } from '../../types/endpoint.js'
+import type { Way } from '../../types/flow.js'
+import type { QueuedPacket, VerdictKind, VerdictOptions } from '../../types/nfqueue.js'
+import { endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, sdp, World } from '../call/world.js'
+import { samples } from '../corpus/messages.js'
+
+const PHONE = endpoint(INSIDE, 5060)
+const NATTED = endpoint(OUTSIDE, 40000)
+const PROXY = endpoint(PEER, 5060)
+
+/** A packet as it stands after source NAT (out), or after destination NAT (in). */
+function packetOf(text: string | Uint8Array, source: Endpoint, destination: Endpoint): Uint8Array {
+  const payload = typeof text === 'string' ? Buffer.from(text, 'latin1') : text
+  const packet = Buffer.alloc(28 + payload.length)
+  packet.set([0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 17])
+  packet.writeUInt16BE(packet.length, 2)
+  packet.set([...source.address.split('.'), ...destination.address.split('.')].map(Number), 12)
+  packet.writeUInt16BE(source.port, 20)
+  packet.writeUInt16BE(destination.port, 22)
+  packet.writeUInt16BE(8 + payload.length, 24)
+  packet.set(payload, 28)
+  return packet
+}
+
+interface Judged {
+  readonly id: number
+  readonly kind: VerdictKind
+  readonly options: VerdictOptions | undefined
+  /** The UDP payload that leaves. */
+  readonly text: string
+}
+
+const accepting: PacketPolicy = { notSip: 'accept', malformed: 'accept', failure: 'accept' }
+
+/** A pipeline over the fake kernel; batches can be held back. */
+class Box {
+  readonly world = new World()
+  readonly counters = new Counters()
+  readonly flows: Flows
+  readonly pipeline: Pipeline
+  readonly judged: Judged[] = []
+  readonly errors: Error[] = []
+  readonly asked: unknown[] = []
+  /** What conntrack answers about a flow. */
+  get: () => Promise<ConntrackEntry | undefined>
+  #next = 1
+
+  constructor(policy: PacketPolicy = accepting) {
+    const { world, counters } = this
+    const out = { family: 4 as const, protocol: 17, source: PHONE, destination: PROXY }
+    const entry = { original: out, reply: { ...out, source: PROXY, destination: NATTED }, id: 7 }
+    this.get = () => Promise.resolve(entry)
+    this.flows = new Flows({
+      get: (tuple) => {
+        this.asked.push(tuple)
+        return this.get()
+      },
+      bindingOf: (inside, outside) => world.engine.bindingOf(inside, outside),
+      heldBinding: ({ address, port }) => world.engine.bindings.ofInside(address, port),
+    })
+    this.pipeline = new Pipeline({
+      engine: world.engine,
+      flows: this.flows,
+      pinholes: world.pinholes,
+      keepAlive: new KeepAlive((operations) => world.kernel.batch(operations)),
+      counters,
+      policy,
+      isInside: (index) => index === 1,
+      now: () => world.now,
+      onEvent: (event) => void world.events.push(event),
+      onPinholes: () => undefined,
+      onError: (error) => void this.errors.push(error),
+    })
+  }
+
+  packet(way: Way, text: string | Uint8Array, mark = 0): QueuedPacket {
+    const [source, destination] = way === 'out' ? [NATTED, PROXY] : [PROXY, PHONE]
+    const payload = packetOf(text, source, destination)
+    const packet: QueuedPacket = {
+      id: this.#next++,
+      hook: 'postrouting',
+      etherType: 0x0800,
+      mark,
+      indev: way === 'out' ? 1 : 2,
+      outdev: way === 'out' ? 2 : 1,
+      payload,
+      originalLength: payload.length,
+      conntrack: undefined,
+      conntrackInfo: undefined,
+      skbInfo: 0,
+      detach: () => ({ ...packet, payload: Uint8Array.from(payload), detach: () => packet }),
+    }
+    return packet
+  }
+
+  /** Hands a packet in; its bytes are gone when this returns, as those of a receive buffer. */
+  give(packet: QueuedPacket): void {
+    this.pipeline.handle(packet, {
+      verdict: ({ id, payload }, kind, options) => {
+        const bytes = options?.payload ?? payload
+        const location = locate(bytes)
+        const text =
+          location.state === 'found'
+            ? Buffer.from(bytes.subarray(location.payload.start, location.payload.end)).toString('latin1')
+            : ''
+        this.judged.push({ id, kind, options, text })
+      },
+    })
+    packet.payload.fill(0xff)
+  }
+
+  async settle(): Promise<void> {
+    for (let i = 0; i < 50; i++) await Promise.resolve()
+    await new Promise((resolve) => setImmediate(resolve))
+  }
+
+  async pass(way: Way, text: string | Uint8Array): Promise<Judged> {
+    const packet = this.packet(way, text)
+    this.give(packet)
+    await this.settle()
+    const mine = this.judged.filter(({ id }) => id === packet.id)
+    if (mine.length !== 1) throw new Error(`${mine.length} verdicts`)
+    return mine[0]!
+  }
+}
+
+const invite = request('INVITE', { by: PHONE, body: sdp(INSIDE, 4000) })
+
+t.test('a message goes rewritten, after its pinholes', async (t) => {
+  const box = new Box()
+  const { kind, text } = await box.pass('out', invite)
+  t.equal(kind, 'accept')
+  t.match(text, `Contact: <sip:x@${OUTSIDE}:40000>`)
+  t.match(text, `c=IN IP4 ${OUTSIDE}`)
+  t.equal(box.world.kernel.expectationList().length, 2)
+  const answer = await box.pass('in', response(200, 'INVITE', { to: 'b', body: sdp(PEER, 6000) }))
+  t.equal(answer.options?.payload, undefined, 'nothing of ours in it: as it was')
+  t.equal((await box.pass('out', invite)).text, text, 'a retransmission: the same bytes')
+  t.match(box.counters.snapshot(), { requests: 2, responses: 1, rewritten: 2, 'pinholes-opened': 2 })
+  t.equal(box.asked.length, 2, 'conntrack is asked once a flow and direction')
+  t.equal(box.pipeline.waiting, 0)
+})
+
+t.test('the verdict waits for the kernel, and the call waits in order; others do not', async (t) => {
+  const box = new Box()
+  await box.pass('out', request('OPTIONS', { callId: 'x', by: PHONE }))
+  const held: (() => void)[] = []
+  const batch = box.world.kernel.batch.bind(box.world.kernel)
+  box.world.kernel.batch = async (operations: readonly ConntrackOperation[]): Promise<OperationResult[]> => {
+    await new Promise<void>((resolve) => held.push(resolve))
+    return batch(operations)
+  }
+  const packets = [
+    box.packet('out', invite),
+    box.packet('out', invite),
+    box.packet('out', request('OPTIONS', { callId: 'x', by: PHONE })),
+    box.packet('out', request('CANCEL', { by: PHONE })),
+  ]
+  const [first, second, other, cancel] = packets.map(({ id }) => id)
+  const done = box.judged.length
+  for (const packet of packets) box.give(packet)
+  await box.settle()
+  t.same(
+    box.judged.slice(done).map(({ id }) => id),
+    [other],
+  )
+  t.equal(box.pipeline.waiting, 1)
+  while (held.length > 0) {
+    held.shift()!()
+    await box.settle()
+  }
+  t.same(
+    box.judged.slice(done).map(({ id }) => id),
+    [other, first, second, cancel],
+  )
+  t.equal(box.judged.at(-2)!.text, box.judged.at(-3)!.text)
+  t.equal(box.pipeline.waiting, 0)
+})
+
+const strange: readonly [string, string, keyof PacketPolicy][] = [
+  ['\r\n\r\n', 'keep-alive', 'notSip'],
+  ['\0\x01\0\0\x21\x12\xa4\x42aaaaaaaaaaaa', 'stun', 'notSip'],
+  ['GET / HTTP/1.1\r\n\r\n', 'not-sip', 'notSip'],
+  ['', 'empty', 'notSip'],
+  [invite.slice(0, 100), 'headers-unterminated', 'malformed'],
+  [invite.replace('Content-Length: ', 'Content-Length: 9'), 'content-length-mismatch', 'malformed'],
+  [invite.replace('SIP/2.0\r\n', 'SIP/3.0\r\n'), 'sip-version', 'malformed'],
+]
+for (const policy of ['accept', 'drop'] as const) {
+  t.test(`what is no message, or a broken one: ${policy}, counted, and nothing opens`, async (t) => {
+    for (const [text, reason, kind] of strange) {
+      const box = new Box({ ...accepting, [kind]: policy })
+      const verdict = await box.pass('out', text)
+      t.equal(verdict.kind, policy, reason)
+      if (policy === 'accept') t.equal(verdict.text, text, 'as it was')
+      t.same(box.counters.snapshot(), { [reason]: 1 })
+      t.same(box.world.sizes(), NOTHING)
+    }
+  })
+}
+
+t.test('packets that are no UDP datagram, or a part of one, pass', async (t) => {
+  const box = new Box({ notSip: 'drop', malformed: 'drop', failure: 'drop' })
+  for (const change of [
+    (bytes: Uint8Array) => bytes.fill(6, 9, 10),
+    (bytes: Uint8Array) => bytes.fill(0x20, 6, 7),
+    (bytes: Uint8Array) => bytes.fill(0xff, 2, 4),
+    (bytes: Uint8Array) => bytes.fill(0x75, 0, 1),
+  ]) {
+    const packet = box.packet('out', invite)
+    change(packet.payload)
+    box.give(packet)
+    t.equal(box.judged.at(-1)?.kind, 'accept')
+  }
+  t.same(box.world.sizes(), NOTHING)
+})
+
+t.test('a refused pinhole: the message goes on, or not, by policy', async (t) => {
+  for (const failure of ['accept', 'drop'] as const) {
+    const box = new Box({ ...accepting, failure })
+    box.world.kernel.refuseNext(24, ({ kind }) => kind === 'create-expectation')
+    t.equal((await box.pass('out', invite)).kind, failure)
+    t.match(box.counters.snapshot(), { 'refused-expectation-table-full': 1 })
+    const again = await box.pass('out', invite)
+    t.equal(again.kind, 'accept')
+    t.equal(box.world.kernel.expectationList().length, 2, 'a retransmission tries again')
+  }
+})
+
+t.test('a kernel that fails costs a packet its help, not the process its life', async (t) => {
+  for (const failure of ['accept', 'drop'] as const) {
+    const box = new Box({ ...accepting, failure })
+    const batch = box.world.kernel.batch.bind(box.world.kernel)
+    box.world.kernel.batch = () => Promise.reject(new Error('the socket is closed'))
+    t.equal((await box.pass('out', invite)).kind, failure)
+    t.match(box.errors, [{ message: 'the socket is closed' }])
+    box.world.kernel.batch = batch
+    t.equal((await box.pass('in', response(486, 'INVITE', { to: 'b' }))).kind, 'accept')
+    t.equal(box.pipeline.waiting, 0)
+    t.same(box.world.engine.size.calls, 0)
+  }
+})
+
+t.test('a flow that conntrack does not know, or cannot tell', async (t) => {
+  const box = new Box()
+  box.get = () => Promise.resolve(undefined)
+  t.equal((await box.pass('out', invite)).text, invite)
+  t.match(box.counters.snapshot(), { 'flow-unknown': 1 })
+  box.get = () => Promise.reject(new Error('no answer'))
+  t.equal((await box.pass('out', invite)).text, invite)
+  t.equal(box.errors.length, 1)
+  t.same(box.world.sizes(), NOTHING)
+})
+
+t.test("a flow's first packet: known by its token, its mark put back", async (t) => {
+  const box = new Box()
+  box.get = () => Promise.reject(new Error('it is in no table yet'))
+  const before = box.packet('out', invite, 0x1234)
+  before.payload.set(packetOf(invite, PHONE, PROXY))
+  const tokens: number[] = []
+  box.pipeline.handleFirst(before, { verdict: (_packet, _kind, options) => void tokens.push(options!.mark!) })
+  const token = tokens[0]!
+  t.not(token, 0x1234)
+  const after = box.packet('out', invite, token)
+  box.give(after)
+  await box.settle()
+  const { options, text } = box.judged.at(-1)!
+  t.equal(options?.mark, 0x1234)
+  t.match(text, `Contact: <sip:x@${OUTSIDE}:40000>`)
+  t.same(box.flows.size, { flows: 0, first: 0 })
+  t.same(box.errors, [])
+})
+
+t.test('first packets that never come to postrouting do not pile up', async (t) => {
+  const box = new Box()
+  const location = locate(packetOf(invite, PHONE, PROXY))
+  if (location.state !== 'found') throw new Error(location.state)
+  const tokens = new Set<number>()
+  for (let i = 0; i < 20_000; i++) tokens.add(box.flows.first(box.packet('out', 'x', i), location))
+  t.equal(tokens.size, 20_000)
+  t.equal(box.flows.size.first, 8192)
+})
+
+t.test('a flow is forgotten with its conntrack', async (t) => {
+  const box = new Box()
+  await box.pass('out', invite)
+  await box.pass('in', response(180, 'INVITE', { to: 'b' }))
+  t.equal(box.flows.size.flows, 2)
+  t.ok(box.flows.knows(7))
+  box.flows.forget(7)
+  t.notOk(box.flows.knows(7))
+  t.equal(box.flows.size.flows, 0)
+  await box.pass('in', response(180, 'INVITE', { to: 'b' }))
+  t.equal(box.asked.length, 3)
+  box.flows.clear()
+  t.equal(box.flows.size.flows, 0)
+})
+
+t.test('law: every packet gets one verdict, whatever is in it', async (t) => {
+  const text = fc.oneof(
+    fc.string({ maxLength: 60 }),
+    fc.tuple(fc.constantFrom(...samples), fc.nat(), fc.nat({ max: 255 })).map(([{ bytes }, at, byte]) => {
+      const copy = Buffer.from(bytes)
+      copy[at % copy.length] = byte
+      return copy.toString('latin1')
+    }),
+    fc.constantFrom(
+      invite,
+      response(200, 'INVITE', { to: 'b', body: sdp(PEER, 6000) }),
+      request('BYE', { to: 'b', cseq: 2 }),
+    ),
+  )
+  await fc.assert(
+    fc.asyncProperty(
+      fc.array(fc.tuple(fc.constantFrom<Way>('out', 'in'), text), { maxLength: 12 }),
+      async (messages) => {
+        const box = new Box()
+        for (const [way, it] of messages) box.give(box.packet(way, it))
+        await box.settle()
+        await box.settle()
+        const ids = box.judged.map(({ id }) => id)
+        if (new Set(ids).size !== ids.length || ids.length !== messages.length) throw new Error(`${ids}`)
+        if (box.errors.length > 0) throw box.errors[0]!
+        if (box.pipeline.waiting !== 0) throw new Error('a call waits')
+        await box.world.shutdown()
+        const { pinholes, expectations, ports } = box.world.sizes()
+        if (pinholes || expectations || ports) throw new Error('something is left')
+      },
+    ),
+    { numRuns: 150 },
+  )
+  t.pass()
+})
