@@ -24,7 +24,7 @@ const CONTROL_PORT = 4444
 const RELAY = `exec 3<>/dev/tcp/127.0.0.1/${CONTROL_PORT} || exit 1; cat <&3 & exec cat >&3`
 
 function configuration(settings: PhoneSettings): string {
-  const { address, directory, hz, video } = settings
+  const { address, directory, hz, video, ice, rtcpMux } = settings
   const videoLines = [
     'module vp8.so',
     'module fakevideo.so',
@@ -39,7 +39,7 @@ function configuration(settings: PhoneSettings): string {
     `sip_listen ${address}:5060`,
     'call_max_calls 8',
     'call_local_timeout 30',
-    'rtcp_mux no',
+    `rtcp_mux ${rtcpMux ? 'yes' : 'no'}`,
     'ringback_disabled yes',
     'jitter_buffer_delay 2-10',
     'ausrc_srate 8000',
@@ -50,6 +50,7 @@ function configuration(settings: PhoneSettings): string {
     'module sndfile.so',
     `snd_path ${directory}`,
     ...(video ? videoLines : []),
+    ...(ice ? ['module ice.so'] : []),
     'module_tmp account.so',
     'module_app menu.so',
     'module_app contact.so',
@@ -60,10 +61,10 @@ function configuration(settings: PhoneSettings): string {
   ].join('\n')
 }
 
-function account({ user, proxy, autoAnswer, video }: PhoneSettings): string {
-  const answering = autoAnswer ? 'auto' : 'manual'
+function account({ user, proxy, autoAnswer, early, video, ice }: PhoneSettings): string {
+  const answering = autoAnswer ? 'auto' : early ? 'early' : 'manual'
   const codecs = `audio_codecs=PCMA;video_codecs=${video ? 'VP8' : 'none'}`
-  return `<sip:${user}@${proxy}>;auth_pass=none;regint=60;answermode=${answering};${codecs}\n`
+  return `<sip:${user}@${proxy}>;auth_pass=none;regint=60;answermode=${answering};${codecs}${ice ? ';medianat=ice' : ''}\n`
 }
 
 /**

@@ -38,6 +38,7 @@ for (const who of ['inside calls', 'outside calls']) {
       ports,
       'the ports are the same throughout',
     )
+    t.ok(network.wire(alice).reports() > 0 && network.wire(bob).reports() > 0, 'RTCP reports came to both')
     await called.hangup()
     await Promise.all([alice.ended(), bob.ended()])
     t.same(await network.leftovers(), nothing)

@@ -5,7 +5,7 @@ import { type Phone, type PhoneSettings, writeTone } from './phone.js'
 import { ClientProcess } from './process.js'
 import { RATE, readWav, type Sound } from './tone.js'
 
-const configuration = ({ user, proxy }: PhoneSettings) => `[sip]
+const configuration = ({ user, proxy, ice }: PhoneSettings) => `[sip]
 sip_port=5060
 sip_tcp_port=0
 sip_tls_port=0
@@ -19,6 +19,12 @@ reg_identity=sip:${user}@${proxy}
 reg_expires=60
 reg_sendregister=1
 publish=0
+nat_policy_ref=plain
+[net]
+nat_policy_ref=plain
+[nat_policy_0]
+ref=plain
+protocols=${ice ? 'ice' : ''}
 [rtp]
 audio_rtp_port=7078
 [video]
@@ -110,8 +116,9 @@ export class Linphone implements Phone {
     await this.#next(/is now paused/)
   }
 
-  async resume(): Promise<void> {
-    this.#type('resume')
+  /** `call`: which, where there are several, numbered from 1 as they were made. */
+  async resume(call?: number): Promise<void> {
+    this.#type(call ? `resume ${call}` : 'resume')
   }
 
   async transfer(uri: string): Promise<void> {

@@ -16,7 +16,7 @@ export interface ClientNetworkOptions {
   readonly helper?: false | Partial<SipHelperOptions>
 }
 
-type Extras = Partial<Pick<PhoneSettings, 'hz' | 'autoAnswer' | 'video'>>
+type Extras = Partial<Pick<PhoneSettings, 'hz' | 'autoAnswer' | 'video' | 'ice' | 'rtcpMux' | 'early'>>
 type Side = 'inside' | 'outside'
 
 interface Opener<T extends Phone> {

@@ -20,6 +20,12 @@ export interface PhoneSettings {
   readonly autoAnswer?: boolean
   /** Default false. */
   readonly video?: boolean
+  /** Candidates in its SDP, and checks of them before it sends (RFC 8445). Default false. */
+  readonly ice?: boolean
+  /** Baresip only: offers RTP and RTCP on one port. Default false. */
+  readonly rtcpMux?: boolean
+  /** Baresip only: answers provisionally, with media. Default false. */
+  readonly early?: boolean
 }
 
 /** A real phone under control. Every wait is bounded and rejects. */
@@ -95,11 +101,10 @@ export class Wire {
     ]
   }
 
-  /** RTP packets of a dynamic payload type (96 and above, video here) towards the phone. */
-  video(): number {
-    return this.#capture
-      .packets()
-      .filter((it) => it.destination.address === this.#address && it.destination.port % 2 === 0)
-      .filter((it) => (decodeRtp(it.payload)?.payloadType ?? 0) >= 96).length
+  /** RTCP reports towards the phone so far. */
+  reports(): number {
+    const incoming = this.#capture.packets().filter((it) => it.destination.address === this.#address)
+    // Sender and receiver reports, RFC 3550 section 12.1; what RTP would call a marked 72 or 73.
+    return incoming.filter(({ payload }) => payload[0]! >> 6 === 2 && (payload[1] === 200 || payload[1] === 201)).length
   }
 }

@@ -47,7 +47,8 @@ export function readWav(file: Buffer): Sound {
   if (file.length < HEADER_BYTES) return { rate: RATE, samples: new Int16Array(0) }
   const samples = new Int16Array((file.length - HEADER_BYTES) >> 1)
   for (let i = 0; i < samples.length; i++) samples[i] = file.readInt16LE(HEADER_BYTES + i * 2)
-  return { rate: file.readUInt32LE(24), samples }
+  // Linphone writes the header when the recording ends; until then it is zeros.
+  return { rate: file.readUInt32LE(24) || RATE, samples }
 }
 
 /** One A-law byte (G.711) as a 16-bit sample. */
