@@ -107,23 +107,24 @@ export class Path {
   /** Kernel side, written by alg/pinholes alone. */
   kernel: object | undefined
 
-  private constructor(spec: PathSpec, kind: Path['kind'], outside: Endpoint | undefined) {
-    this.kind = kind
-    this.family = spec.family
-    this.inside = spec.inside
-    this.local = spec.local
-    this.#outside = outside
-    this.far = spec.far
-    this.farRtcp = spec.farRtcp
-    this.source = spec.source
-    this.inbound = spec.inbound
-    this.outbound = spec.outbound
-    this.early = spec.early
-    this.owner = spec.owner
+  private constructor(ends: PathEnds, rules: PathRules) {
+    this.kind = ends.local ? 'media' : 'signalling'
+    this.family = ends.family
+    this.inside = ends.inside
+    this.local = ends.local
+    this.#outside = ends.outside
+    this.far = rules.far
+    this.farRtcp = rules.farRtcp
+    this.source = rules.source
+    this.inbound = rules.inbound
+    this.outbound = rules.outbound
+    this.early = rules.early
+    this.owner = rules.owner
   }
 
-  static media(local: LocalStream, spec: Omit<PathSpec, 'family' | 'inside' | 'local'>): Path {
-    return new Path({ ...spec, family: local.family, inside: local.inside, local }, 'media', undefined)
+  static media(local: LocalStream, rules: PathRules): Path {
+    const { family, inside } = local
+    return new Path({ family, inside, local, outside: undefined }, rules)
   }
 
   /** From `address` (undefined: anybody), any port, to a registered inside endpoint; for as many flows as come. */
@@ -135,8 +136,8 @@ export class Path {
     owner: PathOwner,
   ): Path {
     const far = { address, port: 0 }
-    const both = { inbound: true, outbound: false, early: false, farRtcp: undefined, local: undefined }
-    return new Path({ family, inside, far, source: 'address', owner, ...both }, 'signalling', outside)
+    const rules = { far, farRtcp: undefined, inbound: true, outbound: false, early: false, owner }
+    return new Path({ family, inside, local: undefined, outside }, { ...rules, source: 'address' })
   }
 
   get outside(): Endpoint {
@@ -171,10 +172,15 @@ export class Path {
 
 const isAt = (a: Path['far'], b: Path['far']): boolean => a.port === b.port && a.address === b.address
 
-interface PathSpec {
+interface PathEnds {
   readonly family: Family
   readonly inside: Endpoint
+  /** Of media; signalling has its outside end instead. */
   readonly local: LocalStream | undefined
+  readonly outside: Endpoint | undefined
+}
+
+interface PathRules {
   readonly far: Path['far']
   readonly farRtcp: Endpoint | undefined
   readonly source: SourcePolicy

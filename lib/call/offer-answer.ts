@@ -17,10 +17,12 @@ export function legTag(call: Call, message: SipMessage): string {
 
 /**
  * Whether the message is of one of the call's dialogs: the initiator's tag is in all of them (RFC 3261 12), and a stranger who has
- * guessed the Call-ID does not know it.
+ * guessed the Call-ID does not know it. An initiator of RFC 2543 has none; then the other side's tag must be known.
  */
-export function belongs(call: Call, message: SipMessage): boolean {
-  return message.fromTag === call.initiatorTag || (message.toTag === call.initiatorTag && message.toTag !== '')
+export function belongs(call: Call, { fromTag, toTag }: SipMessage): boolean {
+  const { initiatorTag } = call
+  if (fromTag === initiatorTag) return true
+  return toTag === initiatorTag && (toTag !== '' || call.leg(fromTag) !== undefined)
 }
 
 /** Whether all that the message says has been heard: a request or a final response that comes again. */

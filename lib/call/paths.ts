@@ -33,8 +33,8 @@ function agreedPaths(call: Call, leg: Leg, policy: PathPolicy, wanted: Path[]): 
     if (!local || !far) continue
     const isMuxed = inside.mux?.[index] === true && outside.mux?.[index] === true
     const farRtcp = isMuxed || local.insideRtcpPort === 0 ? undefined : far.rtcp
-    const both = { inbound: true, outbound: true, early: false }
-    add(wanted, Path.media(local, { far, farRtcp, source: policy.source, owner: call, ...both }))
+    const { source } = policy
+    add(wanted, Path.media(local, { far, farRtcp, source, inbound: true, outbound: true, early: false, owner: call }))
   }
 }
 
@@ -49,16 +49,17 @@ function offeredPaths(
   policy: PathPolicy,
   wanted: Path[],
 ): void {
-  if (!standing && policy.early === 'none') return
+  const { source, early } = policy
+  if (!standing && early === 'none') return
   for (const [index, local] of offer.streams.entries()) {
     if (!local) continue
-    const far = standing?.streams[index]
-    const address = standing ? far?.address : policy.early === 'any' ? undefined : call.peer.address
-    if (standing && !far) continue
+    const known = standing?.streams[index]
+    if (standing && !known) continue
+    const address = known ? known.address : early === 'any' ? undefined : call.peer.address
     if (wanted.some((path) => path.local === local && path.far.address === address)) continue
+    const far = { address, port: 0 }
     const farRtcp = local.insideRtcpPort === 0 ? undefined : { address: address ?? '', port: 0 }
-    const early = { source: policy.source, inbound: true, outbound: false, early: true, owner: call }
-    wanted.push(Path.media(local, { far: { address, port: 0 }, farRtcp, ...early }))
+    wanted.push(Path.media(local, { far, farRtcp, source, inbound: true, outbound: false, early: true, owner: call }))
   }
 }
 

@@ -400,3 +400,16 @@ t.test('late messages after the end leave nothing', async (t) => {
   await world.wait(34)
   t.same(world.sizes(), NOTHING, 'a late INVITE goes by its timer')
 })
+
+t.test('a caller of RFC 2543, who has no tag', async (t) => {
+  const world = new World()
+  await world.out(request('INVITE', { from: '', body: sdp(INSIDE, 4000) }))
+  await world.in(response(200, 'INVITE', { from: '', to: 'b', body: sdp(PEER, 6000) }))
+  await world.in(request('BYE', { from: 'x', to: '', cseq: 9 }))
+  await world.out(response(481, 'BYE', { from: 'x', to: '', cseq: 9 }))
+  await world.wait(40)
+  t.same(world.ways(), stream(PEER, 6000, 4000), "a stranger's BYE")
+  await world.in(request('BYE', { from: 'b', to: '', cseq: 9 }))
+  await world.out(response(200, 'BYE', { from: 'b', to: '', cseq: 9 }))
+  t.same(world.sizes(), NOTHING)
+})
