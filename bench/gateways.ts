@@ -16,19 +16,19 @@ export const PHONE = '192.168.7.110'
 const QUEUE = 1
 
 /**
- * Sender and handler have a core each, and go before whatever else the machine does: by nice, and as sessions are scheduled as
+ * The sender has one core; handlers may use both, which only cthelper's two threads can (JavaScript, and the sending of verdicts). All go before whatever else the machine does: by nice, and as sessions are scheduled as
  * groups (sched_autogroup), by a session of their own.
  */
-const before = (core: number) =>
+const before = (cores: string) =>
   [
     'setsid',
     'sh',
     '-c',
-    `echo -20 2>/dev/null >/proc/self/autogroup; exec nice -n -20 taskset -c ${core} "$@"`,
+    `echo -20 2>/dev/null >/proc/self/autogroup; exec nice -n -20 taskset -c ${cores} "$@"`,
     'sh',
   ] as const
-export const onSenderCore = before(0)
-const onHandlerCore = before(1)
+export const onSenderCore = before('0')
+const onHandlerCores = before('0,1')
 
 export interface BenchGateway {
   readonly way: GatewayWay
@@ -100,7 +100,7 @@ const KERNEL_HELPER = `table ip helper {
 /** Starts a command on the gateway and waits for its line with `ready`. */
 async function startPinned(lab: GatewayLab, argv: readonly string[]): Promise<ChildProcess> {
   // `ip netns exec`, setsid, sh, nice and taskset become the command, so the child's pid is the command's.
-  const inside = ['netns', 'exec', lab.gateway.name, ...onHandlerCore, ...argv]
+  const inside = ['netns', 'exec', lab.gateway.name, ...onHandlerCores, ...argv]
   const child = spawn('ip', inside, { stdio: ['ignore', 'pipe', 'inherit'] })
   let output = ''
   let isEnded = false

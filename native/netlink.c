@@ -34,6 +34,7 @@ void netlink_close(struct netlink_socket *socket) {
   if (socket->fd < 0) return;
   int fd = socket->fd;
   socket->fd = -1;
+  sender_end(&socket->sender);
   /* First out of the loop, then the descriptor: the number may be given to someone else at once. */
   poll_close(socket);
   close(fd);
@@ -90,21 +91,40 @@ int netlink_receive(struct netlink_socket *socket) {
 
 /* ---- methods ---- */
 
+/* The arguments of send and post: a range of bytes; false leaves an exception or the errno in `result`. */
+static bool read_range(napi_env env, const struct arguments *arguments, struct netlink_socket *socket, struct bytes *range,
+                       napi_value *result) {
+  uint32_t offset, length;
+  *result = NULL;
+  if (!read_bytes(env, arguments->value[0], "bytes", range) || !read_uint(env, arguments->value[1], "offset", &offset) ||
+      !read_uint(env, arguments->value[2], "length", &length))
+    return false;
+  if (socket->fd < 0) *result = number_value(env, -EBADF);
+  else if (offset > range->length || length > range->length - offset) *result = number_value(env, -EINVAL);
+  else *range = (struct bytes){.data = range->data + offset, .length = length};
+  return *result == NULL;
+}
+
 static napi_value method_send(napi_env env, napi_callback_info info) {
   struct arguments arguments = arguments_of(env, info);
   struct netlink_socket *socket = netlink_of(env, arguments.self);
-  struct bytes bytes;
-  uint32_t offset, length;
-  if (socket == NULL || !read_bytes(env, arguments.value[0], "bytes", &bytes) ||
-      !read_uint(env, arguments.value[1], "offset", &offset) || !read_uint(env, arguments.value[2], "length", &length))
-    return NULL;
-  if (socket->fd < 0) return number_value(env, -EBADF);
-  if (offset > bytes.length || length > bytes.length - offset) return number_value(env, -EINVAL);
+  struct bytes range;
+  napi_value result = NULL;
+  if (socket == NULL || !read_range(env, &arguments, socket, &range, &result)) return result;
   struct sockaddr_nl kernel = {.nl_family = AF_NETLINK};
   ssize_t sent;
-  do sent = sendto(socket->fd, bytes.data + offset, length, MSG_DONTWAIT, (struct sockaddr *)&kernel, sizeof kernel);
+  do sent = sendto(socket->fd, range.data, range.length, MSG_DONTWAIT, (struct sockaddr *)&kernel, sizeof kernel);
   while (sent < 0 && errno == EINTR);
   return number_value(env, sent < 0 ? -errno : sent);
+}
+
+static napi_value method_post(napi_env env, napi_callback_info info) {
+  struct arguments arguments = arguments_of(env, info);
+  struct netlink_socket *socket = netlink_of(env, arguments.self);
+  struct bytes range;
+  napi_value result = NULL;
+  if (socket == NULL || !read_range(env, &arguments, socket, &range, &result)) return result;
+  return number_value(env, sender_post(&socket->sender, socket->fd, range.data, range.length));
 }
 
 static napi_value method_receive(napi_env env, napi_callback_info info) {
@@ -172,6 +192,7 @@ static napi_value method_close(napi_env env, napi_callback_info info) {
 
 static void define_methods(napi_env env, napi_value object) {
   define_method(env, object, "send", method_send);
+  define_method(env, object, "post", method_post);
   define_method(env, object, "receive", method_receive);
   define_method(env, object, "start", method_start);
   define_method(env, object, "stop", method_stop);

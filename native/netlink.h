@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <uv.h>
 
+#include "sender.h"
+
 /*
  * One netlink socket. Two parties may hold it: the JavaScript object (until its finalizer) and libuv's handle (from the
  * first start until its close callback); the last one frees it.
@@ -22,6 +24,8 @@ struct netlink_socket {
   uint8_t *data; /* what the vectors point into; compared with the buffer's present address before use */
   struct iovec *vectors;
   struct mmsghdr *headers;
+
+  struct sender *sender; /* NULL until one is needed */
 
   uv_poll_t poll;
   bool has_handle; /* poll is initialised and not yet closed */

@@ -36,6 +36,12 @@ export interface NativeSocket {
   readonly portId: number
   /** One sendto() of bytes[offset, offset+length) to the kernel. Bytes sent, or a negative errno (-EAGAIN included). */
   send(bytes: Uint8Array, offset: number, length: number): number
+  /**
+   * Like `send`, in order with earlier posts, but many bytes are copied and sent by a thread of the socket's own, so that what the
+   * kernel does with them (a verdict carries its packet on to the wire) does not hold JavaScript up. `length`, or a negative errno: that
+   * of these bytes, or of earlier ones that the thread could not send; then these are dropped. `close` waits for what is under way.
+   */
+  post(bytes: Uint8Array, offset: number, length: number): number
   /** One recvmmsg(MSG_DONTWAIT) into the buffer. Number of datagrams (0: nothing there), or a negative errno (-ENOBUFS: the kernel dropped some). */
   receive(): number
   /**

@@ -113,7 +113,7 @@ export class KernelQueue implements Queue {
     this.#options = options
     this.#socket = socket
     this.#proc = proc
-    const send = (bytes: Uint8Array, start: number, end: number) => socket.native.send(bytes, start, end - start)
+    const send = (bytes: Uint8Array, start: number, end: number) => socket.native.post(bytes, start, end - start)
     this.#writer = new VerdictWriter(options.number, send, (errno) => this.#fail(kernelError('send verdicts', errno)))
   }
 

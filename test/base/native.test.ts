@@ -66,6 +66,46 @@ t.test('send and receive', async (t) => {
   t.equal(socket.getOption(1, 3), -9)
 })
 
+/** NLMSG_NOOP that asks for an acknowledgement, of `length` bytes. */
+function noop(sequence: number, length: number): Uint8Array {
+  const bytes = new Uint8Array(length)
+  const view = new DataView(bytes.buffer)
+  view.setUint32(0, length, true)
+  view.setUint16(4, 1, true)
+  view.setUint16(6, 5, true)
+  view.setUint32(8, sequence, true)
+  return bytes
+}
+
+t.test('posts, large and small, are sent in order, and close waits for them', async (t) => {
+  const { socket, buffer, lengths } = open()
+  const acknowledged: number[] = []
+  const read = () => {
+    for (let count = socket.receive(); count > 0; count = socket.receive()) {
+      for (let i = 0; i < count; i++) {
+        t.ok(lengths[i]! >= 36)
+        acknowledged.push(new DataView(buffer.buffer, i * slotSize).getUint32(8, true))
+      }
+    }
+  }
+  const sequences = Array.from({ length: 60 }, (_, i) => i + 1)
+  for (const sequence of sequences) {
+    const bytes = noop(sequence, sequence % 3 === 0 ? 16 : 20_000)
+    t.equal(socket.post(bytes, 0, bytes.length), bytes.length)
+    // What is posted is copied.
+    bytes.fill(0)
+    if (sequence % 5 === 0) read()
+  }
+  for (let tries = 0; acknowledged.length < sequences.length && tries < 200; tries++) {
+    await new Promise((resolve) => setTimeout(resolve, 5))
+    read()
+  }
+  t.same(acknowledged, sequences)
+  for (let i = 0; i < 100; i++) socket.post(noop(i, 30_000), 0, 30_000)
+  socket.close()
+  t.equal(socket.post(noop(1, 20_000), 0, 20_000), -9, 'EBADF')
+})
+
 t.test('a slot too small reports the true length', async (t) => {
   const buffer = new Uint8Array(64)
   const lengths = new Uint32Array(1)

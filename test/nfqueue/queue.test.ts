@@ -25,7 +25,7 @@ class FakeKernel {
 
   open(options: Partial<QueueOptions>): KernelQueue {
     const native = {
-      send: (bytes: Uint8Array, start: number, end: number) => this.#verdicts(bytes.slice(start, end)),
+      post: (bytes: Uint8Array, start: number, end: number) => this.#verdicts(bytes.slice(start, end)),
       start: (onBatch: (count: number) => void) => {
         this.#onBatch = onBatch
         return 0
