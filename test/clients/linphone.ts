@@ -5,7 +5,7 @@ import { type Phone, type PhoneSettings, writeTone } from './phone.js'
 import { ClientProcess } from './process.js'
 import { RATE, readWav, type Sound } from './tone.js'
 
-const configuration = ({ user, proxy, ice }: PhoneSettings) => `[sip]
+const configuration = ({ user, proxy, ice, early }: PhoneSettings) => `[sip]
 sip_port=5060
 sip_tcp_port=0
 sip_tls_port=0
@@ -13,6 +13,7 @@ use_ipv6=0
 guess_hostname=1
 register_only_when_network_is_up=0
 default_proxy=0
+incoming_calls_early_media=${early ? 1 : 0}
 [proxy_0]
 reg_proxy=<sip:${proxy}>
 reg_identity=sip:${user}@${proxy}
@@ -29,6 +30,8 @@ protocols=${ice ? 'ice' : ''}
 audio_rtp_port=7078
 [video]
 enabled=0
+[misc]
+real_early_media=${early ? 1 : 0}
 [audio_codec_0]
 mime=PCMA
 rate=8000

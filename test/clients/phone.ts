@@ -24,7 +24,7 @@ export interface PhoneSettings {
   readonly ice?: boolean
   /** Baresip only: offers RTP and RTCP on one port. Default false. */
   readonly rtcpMux?: boolean
-  /** Baresip only: answers provisionally, with media. Default false. */
+  /** Answers provisionally with SDP; Linphone speaks from then on, baresip listens. Default false. */
   readonly early?: boolean
 }
 
