@@ -65,7 +65,10 @@ export class KernelEvents {
   }
 
   #flush(): void {
-    const [operations, lost] = [this.#operations, this.#lost]
+    const { pinholes } = this.#options
+    // A path may have been closed since: what belonged to it stays down.
+    const operations = this.#operations.filter((operation) => pinholes.isWanted(operation))
+    const lost = this.#lost
     this.#operations = []
     this.#lost = 0
     this.#timer = undefined

@@ -264,6 +264,14 @@ export class Pinholes {
     return operations
   }
 
+  /** Whether what an operation would make belongs to a path that still stands; deletions are always wanted. */
+  isWanted(operation: ConntrackOperation): boolean {
+    if (operation.kind === 'create-conntrack') return this.#byAnchor.has(keyOfAnchor(operation.conntrack.original))
+    if (operation.kind === 'create-expectation' || operation.kind === 'update-expectation')
+      return this.#byAnchor.has(keyOfAnchor(operation.expectation.master))
+    return true
+  }
+
   /** Original tuples of everything that should be in the table: anchors and admitted flows. */
   tuples(): Tuple[] {
     return [...this.#byAnchor.values()].flatMap((it) => [it.anchor, ...it.flows.map((flow) => it.tupleOf(flow))])

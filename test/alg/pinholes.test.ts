@@ -359,6 +359,16 @@ t.test('flows end with their path', async (t) => {
     world.pinholes.onDestroyed(flow.original, flow.id)
     t.equal(world.pinholes.size.flows, 0)
   })
+  t.test('a repair that comes after its path was closed is not wanted', async (t) => {
+    const world = new World()
+    await answeredCall(world)
+    const lost = world.kernel.entryList()[0]!
+    const repair = world.pinholes.onDestroyed(lost.original, lost.id)
+    t.ok(repair.filter((it) => it.kind !== 'delete-conntrack').every((it) => world.pinholes.isWanted(it)))
+    t.ok(repair.some((it) => it.kind === 'create-conntrack'))
+    await world.shutdown()
+    t.notOk(repair.some((it) => it.kind !== 'delete-conntrack' && world.pinholes.isWanted(it)))
+  })
   t.test('other conntracks are nobody of ours', async (t) => {
     const world = new World()
     const entry = { original: anchor, reply: anchor, id: 1 }
