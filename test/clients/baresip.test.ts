@@ -1,9 +1,9 @@
 import t from 'tap'
+import { NOTHING, part, talk } from './calls.js'
 import { ClientNetwork } from './network.js'
 import { whyNoClients } from './requirements.js'
 
 const skip = whyNoClients('baresip', 'kamailio')
-const nothing = { calls: [], media: [], refusals: [], errors: [] }
 
 t.test('baresip: register, call out, called in, goodbye', { skip }, async (t) => {
   const network = await ClientNetwork.open()
@@ -12,24 +12,14 @@ t.test('baresip: register, call out, called in, goodbye', { skip }, async (t) =>
   const bob = await network.baresip('outside', 'bob')
   t.match(network.sip?.registrations(), [{ inside: { address: alice.address }, outside: { address: '198.51.100.1' } }])
 
-  await alice.dial(bob.uri)
-  await bob.rings()
-  await bob.answer()
-  await Promise.all([alice.established(), bob.established()])
+  await talk(alice, bob)
   t.same(await network.heard(alice, bob), [bob.hz, alice.hz], 'out')
   t.same(network.wire(alice).sources(), [bob.address], 'media comes from the far phone, not from the proxy')
-  await bob.hangup()
-  await Promise.all([alice.ended(), bob.ended()])
-  t.same(await network.leftovers(), nothing)
+  await part(t, network, bob, alice)
 
-  await bob.dial(alice.uri)
-  await alice.rings()
-  await alice.answer()
-  await Promise.all([alice.established(), bob.established()])
+  await talk(bob, alice)
   t.same(await network.heard(alice, bob), [bob.hz, alice.hz], 'in')
-  await alice.hangup()
-  await Promise.all([alice.ended(), bob.ended()])
-  t.same(await network.leftovers(), nothing)
+  await part(t, network, alice, bob)
 
   await alice.stop('goodbye')
   t.same(network.sip?.registrations(), [])
@@ -64,13 +54,10 @@ t.test('cancelled by the caller, refused by the called, from either side', { ski
       await called.rings()
       await quitter.hangup()
       await Promise.all([caller.ended(), called.ended()])
-      t.same(await network.leftovers(), nothing, `${caller.user} calls, ${quitter.user} gives up`)
+      t.same(await network.leftovers(), NOTHING, `${caller.user} calls, ${quitter.user} gives up`)
     }
   }
-  await bob.dial(alice.uri)
-  await alice.rings()
-  await alice.answer()
-  await Promise.all([alice.established(), bob.established()])
+  await talk(bob, alice)
   t.same(await network.heard(alice, bob), [bob.hz, alice.hz], 'a call after all that')
 })
 
@@ -83,13 +70,8 @@ t.test('a phone that only listens hears, whoever calls', { skip }, async (t) => 
     [alice, bob],
     [bob, alice],
   ] as const) {
-    await caller.dial(called.uri)
-    await called.rings()
-    await called.answer()
-    await Promise.all([alice.established(), bob.established()])
+    await talk(caller, called)
     t.same(await network.heard(alice, bob), [bob.hz, 0], `${caller.user} calls`)
-    await bob.hangup()
-    await Promise.all([alice.ended(), bob.ended()])
-    t.same(await network.leftovers(), nothing)
+    await part(t, network, bob, alice)
   }
 })

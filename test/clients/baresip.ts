@@ -1,7 +1,7 @@
 import { readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { scaled } from '../../lib/testing/index.js'
-import { type Phone, type PhoneSettings, writeTone } from './phone.js'
+import { type Phone, type PhoneSettings, uriHost, writeTone } from './phone.js'
 import { ClientProcess } from './process.js'
 import { RATE, readWav, type Sound } from './tone.js'
 
@@ -36,7 +36,7 @@ function configuration(settings: PhoneSettings): string {
   return [
     'poll_method epoll',
     'module_path /usr/lib/baresip/modules',
-    `sip_listen ${address}:5060`,
+    `sip_listen ${uriHost(address)}:5060`,
     'call_max_calls 8',
     'call_local_timeout 30',
     `rtcp_mux ${rtcpMux ? 'yes' : 'no'}`,
@@ -64,7 +64,7 @@ function configuration(settings: PhoneSettings): string {
 function account({ user, proxy, autoAnswer, early, video, ice }: PhoneSettings): string {
   const answering = autoAnswer ? 'auto' : early ? 'early' : 'manual'
   const codecs = `audio_codecs=PCMA;video_codecs=${video ? 'VP8' : 'none'}`
-  return `<sip:${user}@${proxy}>;auth_pass=none;regint=60;answermode=${answering};${codecs}${ice ? ';medianat=ice' : ''}\n`
+  return `<sip:${user}@${uriHost(proxy)}>;auth_pass=none;regint=60;answermode=${answering};${codecs}${ice ? ';medianat=ice' : ''}\n`
 }
 
 /**
@@ -89,12 +89,12 @@ export class Baresip implements Phone {
     this.user = user
     this.hz = hz
     this.address = address
-    this.uri = `sip:${user}@${proxy}`
+    this.uri = `sip:${user}@${uriHost(proxy)}`
     this.#directory = directory
     writeFileSync(join(directory, 'config'), configuration(settings))
     writeFileSync(join(directory, 'accounts'), account(settings))
     writeFileSync(join(directory, 'contacts'), '')
-    const argv = ['stdbuf', '-oL', 'baresip', '-4', '-s', '-f', directory]
+    const argv = ['stdbuf', '-oL', 'baresip', address.includes(':') ? '-6' : '-4', '-s', '-f', directory]
     this.#process = new ClientProcess(namespace, argv, `${directory}.log`, { HOME: directory })
   }
 

@@ -1,9 +1,9 @@
 import t from 'tap'
+import { part, talk } from './calls.js'
 import { ClientNetwork } from './network.js'
 import type { Phone } from './phone.js'
 import { whyNoClients } from './requirements.js'
 
-const nothing = { calls: [], media: [], refusals: [], errors: [] }
 const skip = whyNoClients('baresip', 'kamailio')
 
 /** A held call is silent or one-way by its phones' taste; what counts is that it is seen as held, and that resuming brings both back. */
@@ -26,10 +26,7 @@ for (const who of ['inside calls', 'outside calls']) {
     const alice = await network.baresip('inside', 'alice')
     const bob = await network.baresip('outside', 'bob')
     const [caller, called] = who === 'inside calls' ? [alice, bob] : [bob, alice]
-    await caller.dial(called.uri)
-    await called.rings()
-    await called.answer()
-    await Promise.all([alice.established(), bob.established()])
+    await talk(caller, called)
     t.same(await network.heard(alice, bob), [bob.hz, alice.hz], 'before')
     const ports = network.sip?.calls()[0]?.streams.map(({ outside }) => outside.port)
     for (const holder of [alice, bob]) await holdAndResume(t, network, holder, [alice, bob])
@@ -38,10 +35,7 @@ for (const who of ['inside calls', 'outside calls']) {
       ports,
       'the ports are the same throughout',
     )
-    t.ok(network.wire(alice).reports() > 0 && network.wire(bob).reports() > 0, 'RTCP reports came to both')
-    await called.hangup()
-    await Promise.all([alice.ended(), bob.ended()])
-    t.same(await network.leftovers(), nothing)
+    await part(t, network, called, caller)
   })
 }
 
@@ -53,17 +47,12 @@ t.test(
     t.teardown(() => network.close(t.passing()))
     const lina = await network.linphone('inside', 'lina')
     const bob = await network.baresip('outside', 'bob')
-    await bob.dial(lina.uri)
-    await lina.rings()
-    await lina.answer()
-    await Promise.all([lina.established(), bob.established()])
+    await talk(bob, lina)
     t.same(await network.heard(lina, bob), [bob.hz, lina.hz], 'before')
     for (const holder of [lina, bob]) {
       await holdAndResume(t, network, holder, [lina, bob])
       t.same(await network.heard(lina), [bob.hz], 'by its own recorder')
     }
-    await lina.hangup()
-    await Promise.all([lina.ended(), bob.ended()])
-    t.same(await network.leftovers(), nothing)
+    await part(t, network, lina, bob)
   },
 )

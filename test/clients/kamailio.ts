@@ -1,6 +1,7 @@
 import { writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { type Namespace, pause } from '../../lib/testing/index.js'
+import { uriHost } from './phone.js'
 import { ClientProcess } from './process.js'
 
 const MODULES =
@@ -12,7 +13,7 @@ debug=1
 log_stderror=yes
 fork=no
 children=1
-listen=udp:${address}:5060
+listen=udp:${uriHost(address)}:5060
 disable_tcp=yes
 auto_aliases=no
 dns=no

@@ -1,7 +1,7 @@
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { pause } from '../../lib/testing/index.js'
-import { type Phone, type PhoneSettings, writeTone } from './phone.js'
+import { type Phone, type PhoneSettings, uriHost, writeTone } from './phone.js'
 import { ClientProcess } from './process.js'
 import { RATE, readWav, type Sound } from './tone.js'
 
@@ -9,14 +9,14 @@ const configuration = ({ user, proxy, ice, early }: PhoneSettings) => `[sip]
 sip_port=5060
 sip_tcp_port=0
 sip_tls_port=0
-use_ipv6=0
+use_ipv6=${proxy.includes(':') ? 1 : 0}
 guess_hostname=1
 register_only_when_network_is_up=0
 default_proxy=0
 incoming_calls_early_media=${early ? 1 : 0}
 [proxy_0]
-reg_proxy=<sip:${proxy}>
-reg_identity=sip:${user}@${proxy}
+reg_proxy=<sip:${uriHost(proxy)}>
+reg_identity=sip:${user}@${uriHost(proxy)}
 reg_expires=60
 reg_sendregister=1
 publish=0
@@ -68,7 +68,7 @@ export class Linphone implements Phone {
     this.user = user
     this.hz = hz
     this.address = address
-    this.uri = `sip:${user}@${proxy}`
+    this.uri = `sip:${user}@${uriHost(proxy)}`
     this.#heard = join(directory, 'heard.wav')
     // Its database is made in there, the directory is not.
     mkdirSync(join(directory, '.local/share/linphone'), { recursive: true })

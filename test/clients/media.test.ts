@@ -1,42 +1,25 @@
 import t from 'tap'
+import { callsBothWays, part, talk } from './calls.js'
 import { ClientNetwork } from './network.js'
-import type { Phone } from './phone.js'
 import { whyNoClients } from './requirements.js'
 
-const nothing = { calls: [], media: [], refusals: [], errors: [] }
 const skip = whyNoClients('baresip', 'kamailio')
 const skipLinphone = whyNoClients('baresip', 'linphonec', 'kamailio')
 
-async function talk(caller: Phone, called: Phone) {
-  await caller.dial(called.uri)
-  await called.rings()
-  await called.answer()
-  await Promise.all([caller.established(), called.established()])
+for (const rtcpMux of [false, true]) {
+  t.test(`baresip: RTCP reports on ${rtcpMux ? 'the port of RTP' : 'a port of their own'}`, { skip }, async (t) => {
+    const network = await ClientNetwork.open()
+    t.teardown(() => network.close(t.passing()))
+    const alice = await network.baresip('inside', 'alice', { rtcpMux })
+    const bob = await network.baresip('outside', 'bob', { rtcpMux })
+    await callsBothWays(t, network, alice, bob)
+    await talk(alice, bob)
+    const reports = [alice, bob].map((phone) => network.wire(phone).reports(rtcpMux))
+    // The first is due five seconds after the answer, give or take half of it (RFC 3550 6.2).
+    const more = () => [alice, bob].every((phone, i) => network.wire(phone).reports(rtcpMux) > reports[i]!)
+    t.ok(await network.until(more, 10_000))
+  })
 }
-
-/** Both ways of calling, heard by both, and nothing left. */
-async function bothWays(t: Tap, network: ClientNetwork, inside: Phone, outside: Phone) {
-  for (const [caller, called] of [
-    [inside, outside],
-    [outside, inside],
-  ] as const) {
-    await talk(caller, called)
-    t.same(await network.heard(inside, outside), [outside.hz, inside.hz], `${caller.user} calls`)
-    await called.hangup()
-    await Promise.all([inside.ended(), outside.ended()])
-    t.same(await network.leftovers(), nothing)
-  }
-}
-
-type Tap = Pick<typeof t, 'ok' | 'same'>
-
-t.test('baresip: RTP and RTCP on one port', { skip }, async (t) => {
-  const network = await ClientNetwork.open()
-  t.teardown(() => network.close(t.passing()))
-  const alice = await network.baresip('inside', 'alice', { rtcpMux: true })
-  const bob = await network.baresip('outside', 'bob', { rtcpMux: true })
-  await bothWays(t, network, alice, bob)
-})
 
 for (const source of ['exact', 'latch', 'address'] as const) {
   t.test(`baresip: configured ports, source ${source}`, { skip }, async (t) => {
@@ -44,7 +27,7 @@ for (const source of ['exact', 'latch', 'address'] as const) {
     t.teardown(() => network.close(t.passing()))
     const alice = await network.baresip('inside', 'alice')
     const bob = await network.baresip('outside', 'bob')
-    await bothWays(t, network, alice, bob)
+    await callsBothWays(t, network, alice, bob)
   })
 }
 
@@ -62,9 +45,7 @@ for (const early of ['inside', 'outside'] as const) {
     await called.answer()
     await Promise.all([alice.established(), bob.established()])
     t.same(await network.arriving(alice, bob), [bob.hz, alice.hz], 'after the answer')
-    await called.hangup()
-    await Promise.all([alice.ended(), bob.ended()])
-    t.same(await network.leftovers(), nothing)
+    await part(t, network, called, caller)
   })
 }
 
@@ -81,8 +62,6 @@ for (const early of ['inside', 'outside'] as const) {
     await lina.answer()
     await Promise.all([lina.established(), bob.established()])
     t.same(await network.arriving(lina, bob), [bob.hz, lina.hz], 'after the answer')
-    await lina.hangup()
-    await Promise.all([lina.ended(), bob.ended()])
-    t.same(await network.leftovers(), nothing)
+    await part(t, network, lina, bob)
   })
 }

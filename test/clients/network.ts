@@ -3,6 +3,7 @@ import { tmpdir } from 'node:os'
 import { join } from 'node:path'
 import { SipHelper } from '../../lib/index.js'
 import { type GatewayLab, gatewayLab, type Namespace, pause } from '../../lib/testing/index.js'
+import type { Family } from '../../types/endpoint.js'
 import type { SipHelperOptions } from '../../types/options.js'
 import { Baresip } from './baresip.js'
 import { startKamailio } from './kamailio.js'
@@ -14,6 +15,8 @@ import { type Pitch, pitch, type Sound } from './tone.js'
 export interface ClientNetworkOptions {
   /** False: nobody helps on the gateway. Default: with the library's own defaults. */
   readonly helper?: false | Partial<SipHelperOptions>
+  /** Default 4. With 6 the gateway masquerades too. */
+  readonly family?: Family
 }
 
 type Extras = Partial<Pick<PhoneSettings, 'hz' | 'autoAnswer' | 'video' | 'ice' | 'rtcpMux' | 'early'>>
@@ -23,8 +26,11 @@ interface Opener<T extends Phone> {
   open(settings: PhoneSettings): Promise<T>
 }
 
-/** The proxy's address. */
-const PROXY = '198.51.100.10'
+/** What addresses begin with, and how much of them is the net's. */
+const nets = {
+  4: { inside: '192.168.7.', outside: '198.51.100.', length: 24 },
+  6: { inside: 'fd00:7::', outside: '2001:db8:1::', length: 64 },
+} as const
 
 /**
  * Phones, each on its own address in its own namespace, at two switches: inside 192.168.7.0/24 behind a masquerading gateway that
@@ -36,13 +42,18 @@ export class ClientNetwork {
   readonly sip: SipHelper | undefined
   readonly refusals: string[] = []
   readonly errors: Error[] = []
+  readonly family: Family
+  /** The address of registrar and proxy. */
+  readonly proxy: string
   readonly directory: string
   readonly #phones: { phone: Phone; wire: Wire }[] = []
   #kamailio: ClientProcess | undefined
   #pitch = 400
 
   private constructor(options: ClientNetworkOptions) {
-    this.lab = gatewayLab()
+    this.family = options.family ?? 4
+    this.proxy = `${nets[this.family].outside}10`
+    this.lab = gatewayLab({ family: this.family })
     this.directory = mkdtempSync(join(tmpdir(), 'cthelper-clients-'))
     asSwitch(this.lab.phone)
     asSwitch(this.lab.provider)
@@ -56,7 +67,8 @@ export class ClientNetwork {
     const network = new ClientNetwork(options)
     try {
       await network.sip?.start()
-      network.#kamailio = await startKamailio(network.#host('proxy', 'outside', PROXY), PROXY, network.directory)
+      const host = network.#host('proxy', 'outside', network.proxy)
+      network.#kamailio = await startKamailio(host, network.proxy, network.directory)
       return network
     } catch (error) {
       await network.close(false)
@@ -87,9 +99,9 @@ export class ClientNetwork {
     return hzOf(await listen(phones.map((phone) => () => this.wire(phone).incoming())))
   }
 
-  /** Whether it comes true within three seconds. */
-  async until(isTrue: () => boolean): Promise<boolean> {
-    for (let i = 0; i < 60 && !isTrue(); i++) await pause(50)
+  /** Whether it comes true in time. */
+  async until(isTrue: () => boolean, timeoutMs = 3000): Promise<boolean> {
+    for (let i = 0; i < timeoutMs / 50 && !isTrue(); i++) await pause(50)
     return isTrue()
   }
 
@@ -112,13 +124,21 @@ export class ClientNetwork {
   }
 
   async #phone<T extends Phone>(opener: Opener<T>, side: Side, user: string, extras: Extras): Promise<T> {
-    const address = `${side === 'inside' ? '192.168.7.' : '198.51.100.'}${30 + this.#phones.length}`
+    const address = `${nets[this.family][side]}${30 + this.#phones.length}`
     const namespace = this.#host(user, side, address)
     const directory = join(this.directory, user)
     mkdirSync(directory)
     this.#pitch += 100
     const wire = await Wire.open({ namespace, address })
-    const phone = await opener.open({ user, namespace, address, proxy: PROXY, hz: this.#pitch, directory, ...extras })
+    const phone = await opener.open({
+      user,
+      namespace,
+      address,
+      proxy: this.proxy,
+      hz: this.#pitch,
+      directory,
+      ...extras,
+    })
     this.#phones.push({ phone, wire })
     return phone
   }
@@ -126,11 +146,20 @@ export class ClientNetwork {
   #host(name: string, side: Side, address: string): Namespace {
     const { lab, phone, provider, gatewayInside } = this.lab
     const host = lab.namespace(name)
-    lab.link(host, 'eth0', [`${address}/24`], side === 'inside' ? phone : provider, `to-${name}`, [])
+    lab.link(
+      host,
+      'eth0',
+      [`${address}/${nets[this.family].length}`],
+      side === 'inside' ? phone : provider,
+      `to-${name}`,
+      [],
+    )
     const hub = side === 'inside' ? phone : provider
     hub.ip(`link set to-${name} master hub`)
-    // Outside, what is not of this net has nowhere to go: no answer to an address that should not have left the inside.
-    host.ip(`route add default via ${side === 'inside' ? gatewayInside.v4 : PROXY}`)
+    // Outside, what is not of this net goes to nobody: no answer to an address that should not have left the inside.
+    const nobody = `${nets[this.family].outside}9`
+    const router = this.family === 4 ? gatewayInside.v4 : gatewayInside.v6
+    host.ip(`route add default via ${side === 'inside' ? router : nobody}`)
     return host
   }
 }

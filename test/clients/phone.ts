@@ -1,6 +1,7 @@
 import { mkdirSync, writeFileSync } from 'node:fs'
 import { join } from 'node:path'
 import { Capture, decodeRtp, type Namespace } from '../../lib/testing/index.js'
+import type { Endpoint } from '../../types/endpoint.js'
 import { decodeAlaw, RATE, type Sound, toneWav } from './tone.js'
 
 /** What every phone of the tests is told about itself. */
@@ -56,6 +57,9 @@ export interface Phone {
 
 const TONE_SEC = 90
 
+/** `address` as a URI has it. */
+export const uriHost = (address: string): string => (address.includes(':') ? `[${address}]` : address)
+
 /** Its directory's files for speaking: returns the path of the tone. */
 export function writeTone({ directory, hz }: PhoneSettings): string {
   mkdirSync(directory, { recursive: true })
@@ -101,10 +105,11 @@ export class Wire {
     ]
   }
 
-  /** RTCP reports towards the phone so far. */
-  reports(): number {
-    const incoming = this.#capture.packets().filter((it) => it.destination.address === this.#address)
-    // Sender and receiver reports, RFC 3550 section 12.1; what RTP would call a marked 72 or 73.
+  /** RTCP reports towards the phone so far, on RTP's even ports or on the odd ones. */
+  reports(onRtpPort: boolean): number {
+    const isHere = ({ address, port }: Endpoint) => address === this.#address && (port % 2 === 0) === onRtpPort
+    const incoming = this.#capture.packets().filter(({ destination }) => isHere(destination))
+    // Sender and receiver reports, RFC 3550 12.1; as RTP they would be a marked 72 or 73.
     return incoming.filter(({ payload }) => payload[0]! >> 6 === 2 && (payload[1] === 200 || payload[1] === 201)).length
   }
 }

@@ -1,18 +1,10 @@
 import t from 'tap'
+import { part, talk } from './calls.js'
 import { ClientNetwork } from './network.js'
-import type { Phone } from './phone.js'
 import { whyNoClients } from './requirements.js'
 
-const nothing = { calls: [], media: [], refusals: [], errors: [] }
 const skip = whyNoClients('baresip', 'kamailio')
 const skipAttended = whyNoClients('linphonec', 'kamailio')
-
-async function talk(caller: Phone, called: Phone) {
-  await caller.dial(called.uri)
-  await called.rings()
-  await called.answer()
-  await Promise.all([caller.established(), called.established()])
-}
 
 // Who is where: the one who transfers, the one who is sent on, and where to.
 const blind = [
@@ -34,9 +26,7 @@ for (const [from, sent, to] of blind) {
     await alice.transfer(carol.uri)
     await Promise.all([carol.established(), bob.established(), alice.ended()])
     t.same(await network.heard(bob, carol), [carol.hz, bob.hz], 'after')
-    await bob.hangup()
-    await carol.ended()
-    t.same(await network.leftovers(), nothing)
+    await part(t, network, bob, carol)
   })
 }
 
@@ -63,9 +53,7 @@ for (const [from, sent, to] of attended) {
       await lina.join(1, 2)
       await Promise.all([mona.established(), nora.established(), lina.ended()])
       t.same(await network.heard(mona, nora), [nora.hz, mona.hz], 'joined')
-      await mona.hangup()
-      await nora.ended()
-      t.same(await network.leftovers(), nothing)
+      await part(t, network, mona, nora)
     },
   )
 }
