@@ -12,7 +12,7 @@ check 'types' tsc -p .
 check 'types of types/' tsc -p types
 check 'format and lint' biome check .
 
-mapfile -t unit < <(find test -name '*.test.ts' -not -path 'test/kernel/*' -not -path 'test/fixtures/*' | sort)
+mapfile -t unit < <(find test -name '*.test.ts' -not -path 'test/kernel/*' -not -path 'test/clients/*' -not -path 'test/fixtures/*' | sort)
 mapfile -t kernel < <(find test/kernel -name '*.test.ts' | sort)
 tap_files 'unit tests' 2 "${unit[@]}"
 tap_files 'kernel tests' 1 "${kernel[@]}"
