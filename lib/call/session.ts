@@ -64,17 +64,33 @@ export function insideSession(sdp: Sdp, holder: Holder, context: SessionContext)
 }
 
 function localStream(sdp: Sdp, media: SdpMedia, holder: Holder, context: SessionContext): LocalStream | undefined {
-  const inside = insideEndpoint(sdp, media, context)
-  if (!inside) return undefined
-  const own = findLocal(holder.locals, inside.address, inside.port)
-  const local =
-    own ?? context.streams.find(inside, context.flow.binding.outside.address) ?? lease(media, inside, context)
+  const local = ownLease(sdp, media, context) ?? namedStream(sdp, media, holder, context)
   if (!local) return undefined
   local.type = media.type
-  if (local === own) return local
+  if (holder.locals.includes(local)) return local
   holder.locals = holder.locals.concat(local)
   local.holders++
   return local
+}
+
+/** The stream at the inside endpoint that a media line names. */
+function namedStream(sdp: Sdp, media: SdpMedia, holder: Holder, context: SessionContext): LocalStream | undefined {
+  const inside = insideEndpoint(sdp, media, context)
+  if (!inside) return undefined
+  const own = findLocal(holder.locals, inside.address, inside.port)
+  return own ?? context.streams.find(inside, context.flow.binding.outside.address) ?? lease(media, inside, context)
+}
+
+/**
+ * A phone that knows its outside endpoint (ICE, RFC 8839 4.4.1.2.2, or STUN) may name it: that is its stream, and the text stays as it
+ * is. Only the sender's own leases: another phone's are none of its business.
+ */
+function ownLease(sdp: Sdp, media: SdpMedia, { flow, ports }: SessionContext): LocalStream | undefined {
+  const address = connectionOf(sdp, media)?.address
+  if (address !== flow.binding.outside.address || media.portNumber === 0) return undefined
+  const holder = ports.holder(address, media.portNumber)
+  const isOwn = holder instanceof LocalStream && holder.inside.address === flow.binding.inside.address
+  return isOwn && holder.outsidePort === media.portNumber ? holder : undefined
 }
 
 function lease(
