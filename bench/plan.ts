@@ -9,56 +9,7 @@ import { addressFields, scanMessage } from '../lib/sip/index.js'
 import { typical } from '../test/corpus/messages.js'
 import type { Flow, Way } from '../types/flow.js'
 import type { PacketLocation } from '../types/packet.js'
-
-/** Keeps results alive, so that nothing is optimised away. */
-let sink = 0
-
-/** Best of several rounds, microseconds of processor time a call of `run`: the least disturbed round of a shared machine. */
-function measure(run: () => number, calls: number, rounds = 12): number {
-  for (let i = 0; i < calls; i++) sink += run()
-  let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round < rounds; round++) {
-    const start = process.cpuUsage()
-    for (let i = 0; i < calls; i++) sink += run()
-    const { user, system } = process.cpuUsage(start)
-    best = Math.min(best, (user + system) / calls)
-  }
-  return best
-}
-
-const print = (what: string, microseconds: number, note = ''): void =>
-  console.log(`${what.padEnd(48)} ${microseconds.toFixed(3).padStart(8)} us ${note}`)
-
-/** An IPv4 UDP packet around `payload`; checksums are left to `rebuild`. */
-function packetOf(payload: Uint8Array): Uint8Array {
-  const packet = new Uint8Array(28 + payload.length)
-  const length = payload.length + 8
-  packet.set([
-    0x45,
-    0,
-    (length + 20) >> 8,
-    (length + 20) & 255,
-    0,
-    1,
-    0x40,
-    0,
-    64,
-    17,
-    0,
-    0,
-    10,
-    0,
-    0,
-    5,
-    198,
-    51,
-    100,
-    20,
-  ])
-  packet.set([0x13, 0xc4, 0x13, 0xc4, length >> 8, length & 255, 0xff, 0xff], 20)
-  packet.set(payload, 28)
-  return packet
-}
+import { checkSink, keep, measure, packetOf, print } from './measure.js'
 
 const inside = { address: '10.0.0.5', port: 5060 }
 const outside = { address: '203.0.113.77', port: 40_000 }
@@ -193,7 +144,7 @@ function calls(): void {
         const start = process.cpuUsage()
         for (const messages of group) {
           const { packet, where } = messages[step]!
-          sink += pass(engine, packet, where, way)
+          keep(pass(engine, packet, where, way))
         }
         const { user, system } = process.cpuUsage(start)
         spent[step]! += (user + system) / count
@@ -211,4 +162,4 @@ function calls(): void {
 }
 
 calls()
-if (sink === 0) console.log('nothing was measured')
+checkSink()

@@ -8,58 +8,7 @@ import { scanSdp } from '../lib/sdp/index.js'
 import { addressFields, contactValues, scanMessage, sdpBodies } from '../lib/sip/index.js'
 import { typical } from '../test/corpus/messages.js'
 import type { Edit } from '../types/range.js'
-
-/** Keeps results alive, so that nothing is optimised away. */
-let sink = 0
-
-/**
- * Best of several rounds, microseconds of processor time a call: the machine is shared, and the best round is the least
- * disturbed. `run` returns a number that depends on its work.
- */
-function measure(run: () => number, rounds = 16, calls = 20000): number {
-  for (let i = 0; i < calls; i++) sink += run()
-  let best = Number.POSITIVE_INFINITY
-  for (let round = 0; round < rounds; round++) {
-    const start = process.cpuUsage()
-    for (let i = 0; i < calls; i++) sink += run()
-    const { user, system } = process.cpuUsage(start)
-    best = Math.min(best, (user + system) / calls)
-  }
-  return best
-}
-
-const print = (what: string, microseconds: number, note = ''): void =>
-  console.log(`${what.padEnd(46)} ${microseconds.toFixed(3).padStart(10)} us ${note}`)
-
-/** An IPv4 UDP packet around `payload`; checksums are left to `rebuild`. */
-function packetOf(payload: Uint8Array): Uint8Array {
-  const packet = new Uint8Array(28 + payload.length)
-  packet.set([
-    0x45,
-    0,
-    packet.length >> 8,
-    packet.length & 255,
-    0,
-    1,
-    0x40,
-    0,
-    64,
-    17,
-    0,
-    0,
-    10,
-    0,
-    0,
-    5,
-    198,
-    51,
-    100,
-    20,
-  ])
-  packet.set([0x13, 0xc4, 0x13, 0xc4, (payload.length + 8) >> 8, (payload.length + 8) & 255, 0xff, 0xff], 20)
-  packet.set(payload, 28)
-  return packet
-}
+import { checkSink, measure, packetOf, print } from './measure.js'
 
 /** The edits of a NAT: Via, From, Contact, o=, c=, m=, Content-Length and one more. */
 function editsOf(packet: Uint8Array, at: number): Edit[] {
@@ -165,7 +114,7 @@ function messageWith(header: string, body = ''): Uint8Array {
 function growth(name: string, make: (n: number) => Uint8Array, run: (bytes: Uint8Array) => number): void {
   const times = [8192, 16384, 32768, 65000].map((n) => {
     const bytes = make(n)
-    return measure(() => run(bytes), 4, 200)
+    return measure(() => run(bytes), 200, 4)
   })
   const ratio = times[3]! / times[0]!
   console.log(
@@ -203,4 +152,4 @@ function nastyInputs(): void {
 
 typicalMessage()
 nastyInputs()
-if (sink === 0) console.log('nothing was measured')
+checkSink()

@@ -134,3 +134,6 @@ export interface HelperRegistration {
   /** Up to 4; `maxExpected` 0 is unlimited. */
   readonly policies: readonly { readonly name: string; readonly maxExpected: number; readonly timeoutSec: number }[]
 }
+
+/** Which source ports of an announced address may send: the announced one, the first that speaks and then no other, or all. */
+export type SourcePolicy = 'exact' | 'latch' | 'address'

@@ -2,12 +2,10 @@ import type { Expectation } from '../../types/conntrack.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
-import { holder, MEDIA_CLASS, maskFor, SIGNALLING_CLASS } from '../conntrack/index.js'
+import { holder, inboundPinhole, MEDIA_CLASS, outboundPinhole, SIGNALLING_CLASS } from '../conntrack/index.js'
 
-const UDP = 17
 /** The kernel's own NAT function for expectations (net/netfilter/nf_nat_sip.c, `nf_nat_sip_expected`). */
 const NAT_FUNCTION = 'sip'
-const ANYBODY = { 4: '0.0.0.0', 6: '::' } as const
 
 /** RTP or RTCP of a stream, or a signalling way: what settles, and comes back, on its own. */
 export interface ComponentEnds {
@@ -44,53 +42,20 @@ export function componentsOf(path: Path, anchor: Tuple): ComponentSpec[] {
   return endsOf(path).map((ends) => component(path, anchor, ends))
 }
 
-function component(path: Path, anchor: Tuple, { inside, outside, far }: ComponentEnds): ComponentSpec {
+function component(path: Path, anchor: Tuple, ends: ComponentEnds): ComponentSpec {
+  const { inside, outside, far } = ends
   const isTranslated = inside.address !== outside.address || inside.port !== outside.port
-  const expectations: Expectation[] = []
-  const way = inbound(path, anchor, inside, outside, far, isTranslated)
-  if (path.inbound) expectations.push(way)
-  const hasOutbound = path.outbound && far.address !== undefined && far.port !== 0
-  const isConsumed = way.flags?.permanent !== true
-  if (hasOutbound) {
-    const out = outbound(anchor, inside, { address: far.address, port: far.port }, isTranslated)
-    expectations.push(out)
-    if (isTranslated && (isConsumed || !path.inbound)) expectations.push(holder(way))
-    const source = out.tuple.destination
-    return { inside, outside, far, expectations, flows: [out.tuple, { ...way.tuple, source }] }
-  }
-  return { inside, outside, far, expectations, flows: [] }
-}
-
-function inbound(
-  path: Path,
-  anchor: Tuple,
-  inside: Endpoint,
-  outside: Endpoint,
-  far: Path['far'],
-  isTranslated: boolean,
-): Expectation {
-  const { family } = anchor
-  const isExact = path.source === 'exact' && far.port !== 0
-  const source = { address: far.address ?? ANYBODY[family], port: isExact ? far.port : 0 }
-  const tuple: Tuple = { family, protocol: UDP, source, destination: outside }
-  return {
-    master: anchor,
-    tuple,
-    mask: maskFor(tuple, { sourcePort: isExact, sourceAddress: far.address !== undefined }),
-    class: path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS,
-    flags: { permanent: path.source === 'address' },
-    ...(isTranslated ? { nat: { direction: 1 as const, to: inside }, function: NAT_FUNCTION } : {}),
-  }
-}
-
-function outbound(anchor: Tuple, inside: Endpoint, far: Endpoint, isTranslated: boolean): Expectation {
-  const tuple: Tuple = { family: anchor.family, protocol: UDP, source: inside, destination: far }
-  return {
-    master: anchor,
-    tuple,
-    mask: maskFor(tuple),
-    class: MEDIA_CLASS,
-    flags: {},
-    ...(isTranslated ? { nat: { direction: 0 as const, to: far }, function: NAT_FUNCTION } : {}),
-  }
+  const nat = isTranslated ? { function: NAT_FUNCTION } : {}
+  const classOf = path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS
+  const common = { anchor, source: path.source, class: classOf, ...nat }
+  const way = inboundPinhole({ ...common, from: far, to: outside, mapTo: inside })
+  const expectations = path.inbound ? [way] : []
+  if (!path.outbound || far.address === undefined || far.port === 0) return { ...ends, expectations, flows: [] }
+  const announced = { address: far.address, port: far.port }
+  // The inside endpoint is known to the port.
+  const out = outboundPinhole({ ...common, source: 'exact', from: inside, to: announced, mapTo: announced })
+  expectations.push(out)
+  const isConsumed = path.source !== 'address'
+  if (isTranslated && (isConsumed || !path.inbound)) expectations.push(holder(way))
+  return { ...ends, expectations, flows: [out.tuple, { ...way.tuple, source: announced }] }
 }

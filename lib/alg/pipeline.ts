@@ -174,13 +174,17 @@ export class Pipeline {
     this.tell(plan)
   }
 
-  /** Publishes a plan's events and notes the flows it wants kept. */
+  /** Publishes a plan's events and notes the flows it wants kept. A listener that throws is reported; packets do not wait for it. */
   tell(plan: Plan): void {
-    const { keepAlive, now, onEvent, counters } = this.#options
+    const { keepAlive, now, onEvent, onError, counters } = this.#options
     for (const { flow, seconds } of plan.keepAlive) keepAlive.keep(flow, seconds, now())
     for (const event of plan.events) {
       if (event.kind === 'refused') counters.add(`refused-${event.refusal.reason}`)
-      onEvent(event)
+      try {
+        onEvent(event)
+      } catch (error) {
+        onError(error as Error)
+      }
     }
   }
 

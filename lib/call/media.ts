@@ -1,3 +1,4 @@
+import type { SourcePolicy } from '../../types/conntrack.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 
 const NO_PATHS: readonly Path[] = []
@@ -73,9 +74,6 @@ interface Described<By, Stream> {
 export type InsideSession = Described<'inside', LocalStream>
 export type OutsideSession = Described<'outside', FarStream>
 export type Session = InsideSession | OutsideSession
-
-/** Which source ports of the far address are let in. */
-export type SourcePolicy = 'exact' | 'latch' | 'address'
 
 /** Something that owns pinholes: what the listing of pinholes shows beside them. */
 export interface PathOwner {

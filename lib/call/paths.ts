@@ -1,5 +1,6 @@
+import type { SourcePolicy } from '../../types/conntrack.js'
 import type { Call, Leg } from './call.js'
-import { type InsideSession, type OutsideSession, Path, type SourcePolicy } from './media.js'
+import { type InsideSession, type OutsideSession, Path } from './media.js'
 
 export interface PathPolicy {
   readonly source: SourcePolicy

@@ -5,7 +5,7 @@
  * signalling flow is a poor master, because all calls of a trunk would share it. An anchor belongs to one stream: deleting it
  * closes exactly that stream's pinholes, and if nobody renews its timeout the kernel closes them by itself.
  */
-import type { Expectation, NewConntrack } from '../../types/conntrack.js'
+import type { Expectation, NewConntrack, SourcePolicy } from '../../types/conntrack.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
 import { CthelperError } from '../base/errors.js'
@@ -100,34 +100,37 @@ export const SIGNALLING_CLASS = 0
 export const MEDIA_CLASS = 1
 export const HOLDER_CLASS = 2
 
-/** Which source ports of the far address may speak: the announced one, the first that does, or all. */
-export type SourcePolicy = 'exact' | 'latch' | 'address'
-
 export interface PinholeOptions {
   /** Original tuple of the anchor (the master). */
   readonly anchor: Tuple
-  /** Who may send: address, and port for `exact`. */
-  readonly from: Endpoint
+  /** Who may send: address (undefined: anybody), and port for `exact` (0: not known, so any). */
+  readonly from: { readonly address: string | undefined; readonly port: number }
   /** What the packets are sent to: for the way in, the gateway's advertised endpoint. */
   readonly to: Endpoint
   /** Where they go instead (DNAT). */
   readonly mapTo: Endpoint
   readonly source: SourcePolicy
+  /** Default MEDIA_CLASS. */
+  readonly class?: number
   /** Expectation function that does the NAT (`sip`); absent: no NAT. */
   readonly function?: string
   readonly zone?: number
 }
 
+const anybody = { 4: '0.0.0.0', 6: '::' } as const
+
 /** inbound: from the reply side of the master, outbound: from its original side. */
 function pinhole(options: PinholeOptions, direction: 0 | 1): Expectation {
   const { anchor, from, to, mapTo, source, zone } = options
-  const sourcePort = source === 'exact' ? from.port : 0
-  const tuple: Tuple = { family: anchor.family, protocol: UDP, source: { ...from, port: sourcePort }, destination: to }
+  const { family } = anchor
+  const isExact = source === 'exact' && from.port !== 0
+  const sender = { address: from.address ?? anybody[family], port: isExact ? from.port : 0 }
+  const tuple: Tuple = { family, protocol: UDP, source: sender, destination: to }
   return {
     master: anchor,
     tuple,
-    mask: maskFor(tuple, { sourcePort: source === 'exact' }),
-    class: MEDIA_CLASS,
+    mask: maskFor(tuple, { sourcePort: isExact, sourceAddress: from.address !== undefined }),
+    class: options.class ?? MEDIA_CLASS,
     // Consumed by the first packet's flow, unless further flows (other ports) are to follow.
     flags: { permanent: source === 'address' },
     ...(options.function === undefined ? {} : { nat: { direction, to: mapTo }, function: options.function }),

@@ -11,6 +11,7 @@ export type {
   NewConntrack,
   OperationResult,
   RawConntrackEvent,
+  SourcePolicy,
 } from '../../types/conntrack.js'
 export type { Endpoint, Family } from '../../types/endpoint.js'
 export type { Tuple, TuplePair } from '../../types/tuple.js'

@@ -49,6 +49,7 @@ class Box {
   readonly judged: Judged[] = []
   readonly errors: Error[] = []
   readonly asked: unknown[] = []
+  listenerFails = false
   /** What conntrack answers about a flow. */
   get: () => Promise<ConntrackEntry | undefined>
   #next = 1
@@ -75,7 +76,10 @@ class Box {
       policy,
       isInside: (index) => index === 1,
       now: () => world.now,
-      onEvent: (event) => void world.events.push(event),
+      onEvent: (event) => {
+        world.events.push(event)
+        if (this.listenerFails) throw new Error('listener')
+      },
       onPinholes: () => undefined,
       onError: (error) => void this.errors.push(error),
     })
@@ -247,6 +251,18 @@ t.test('a kernel that fails costs a packet its help, not the process its life', 
     t.equal(box.pipeline.waiting, 0)
     t.same(box.world.engine.size.calls, 0)
   }
+})
+
+t.test('a listener that throws is reported, and no packet suffers', async (t) => {
+  const box = new Box()
+  box.listenerFails = true
+  t.match(await box.pass('out', invite), { kind: 'accept', text: /c=IN IP4 203\.0\.113\.1/ })
+  t.match(await box.pass('in', response(486, 'INVITE')), { kind: 'accept' })
+  t.same(
+    box.errors.map(({ message }) => message),
+    box.world.events.map(() => 'listener'),
+  )
+  t.ok(box.errors.length >= 2)
 })
 
 t.test('a flow that conntrack does not know, or cannot tell', async (t) => {
