@@ -1,4 +1,4 @@
-import type { CallInfo, EndReason, RefusalReason, RegistrationInfo } from '../../types/call.js'
+import type { CallInfo, EndReason, RegistrationInfo } from '../../types/call.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Binding, Flow, Side, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
@@ -9,31 +9,31 @@ import { scanSdp } from '../sdp/index.js'
 import { addressFields, sdpBodies } from '../sip/index.js'
 import { Bindings } from './binding.js'
 import { Call, TRANSACTION_MS, type Transaction } from './call.js'
+import { CallPaths } from './call-paths.js'
 import { Calls } from './calls.js'
-import type { LocalStream, Path, Session } from './media.js'
+import { Context, type ContextOptions } from './context.js'
+import type { Path, Session } from './media.js'
 import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
-import { hold, type PathPolicy, shared, wantedPaths } from './paths.js'
+import type { PathPolicy } from './paths.js'
 import type { Plan } from './plan.js'
 import { Planned } from './planned.js'
 import { Ports } from './ports.js'
 import { requestProgress, responseProgress, timeoutReason } from './progress.js'
-import { type Callers, Registrations } from './registration.js'
+import { Registrations } from './registration.js'
+import type { Callers } from './registration-records.js'
 import { rewriteFields } from './rewrite.js'
 import { fixLengths, rewriteSdp } from './rewrite-sdp.js'
-import { insideSession, outsideSession, type SessionContext } from './session.js'
+import { insideSession, outsideSession } from './session.js'
 import { Streams } from './streams.js'
 
-export interface EngineOptions extends PathPolicy {
+export interface EngineOptions extends PathPolicy, ContextOptions {
   readonly ports?: readonly [number, number] | undefined
-  readonly mediaHosts?: readonly string[]
   readonly callers?: Callers
   /** Budgets. */
   readonly calls?: number
   readonly registrations?: number
   readonly streams?: number
   readonly idleMs?: number
-  /** Whether an address is the gateway's own. */
-  readonly isGateway?: (address: string) => boolean
   /** Whether a live media flow has been admitted through the path. */
   readonly isLive?: (path: Path) => boolean
 }
@@ -54,11 +54,13 @@ export class Engine {
   readonly #options: EngineOptions
   readonly #streams = new Streams()
   readonly #context: Context
+  readonly #paths: CallPaths
 
   constructor(options: EngineOptions) {
     this.#options = options
     this.ports = new Ports({ range: options.ports })
-    this.#context = new Context(this, this.#streams, options)
+    this.#context = new Context(this.ports, this.#streams, options)
+    this.#paths = new CallPaths(this.ports, this.#streams, options)
     this.registrations = new Registrations(
       this.bindings,
       options.callers ?? 'registrar',
@@ -167,7 +169,7 @@ export class Engine {
     if (call.state === 'ended') return this.#end(call, call.endReason ?? 'bye', plan)
     if (call.state === 'answered') wait = this.#options.idleMs ?? IDLE_MS
     if (wait !== 0) this.#deadlines.set(call, now + wait)
-    if (session || (transaction && message.statusCode >= 200) || call.isCancelled) this.#settle(call, plan)
+    if (session || (transaction && message.statusCode >= 200) || call.isCancelled) this.#paths.settle(call, plan)
     if (call.state !== before) plan.events.push({ kind: 'call', call: call.info() })
   }
 
@@ -176,79 +178,24 @@ export class Engine {
     return outsideSession(sdp, call.leg(legTag(call, message))?.outside, this.#context)
   }
 
-  /** Brings the call's ways in line with what its dialogs say now, and gives back the streams that nobody names any more. */
-  #settle(call: Call, plan: Planned): void {
-    const { open, close } = hold(call, shared(call, wantedPaths(call, this.#options)))
-    for (const path of open) plan.open.push(path)
-    for (const path of close) plan.close.push(path)
-    this.#dropUnused(call)
-    const held = call.legs.some((leg) => leg.state === 'confirmed' && (leg.inside?.held || leg.outside?.held))
-    if (held === call.held) return
-    call.held = held
-    plan.events.push({ kind: held ? 'hold' : 'resume', call: call.info() })
-  }
-
-  #dropUnused(call: Call): void {
-    const inUse = new Set<unknown>()
-    const keep = (session: Session | undefined) => {
-      if (session?.by === 'inside') for (const local of session.streams) inUse.add(local)
-    }
-    for (const { inside, delayed } of call.legs) {
-      keep(inside)
-      keep(delayed)
-    }
-    for (const { offer, before } of call.transactions) {
-      keep(offer)
-      keep(before?.inside)
-    }
-    if (call.locals.every((local) => inUse.has(local))) return
-    const { locals } = call
-    call.locals = locals.filter((local) => inUse.has(local)).slice()
-    for (const local of locals) if (!inUse.has(local)) this.#release(local)
-  }
-
-  #release(local: LocalStream): void {
-    if (--local.holders > 0) return
-    this.#streams.remove(local)
-    if (local.isTranslated) this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)
-  }
-
   #end(call: Call, reason: EndReason, plan: Planned): void {
     call.state = 'ended'
     call.endReason = reason
     plan.events.push({ kind: 'end', call: call.info() })
-    plan.close.push(...hold(call, []).close)
+    this.#paths.end(call, plan)
     this.#calls.remove(call)
     this.#deadlines.clear(call)
     this.bindings.release(call.flow.binding)
-    // The message that ends the call may still carry its ports: they are mapped by `#edits`, which looks at `locals`.
-    for (const local of call.locals) this.#release(local)
   }
 
-  /**
-   * The kernel would not have the path's outside ports: leases the next ones for its stream. False when they have been told to the
-   * far side, when another way of the stream stands on them, or when no port is left.
-   */
+  /** As `CallPaths.relocate` says. */
   relocate(path: Path): boolean {
-    const { local } = path
-    if (!local?.isTranslated || local.isAnnounced) return false
-    if (local.paths.some((it) => it !== path && it.kernel)) return false
-    local.refused ??= new Set()
-    local.refused.add(local.outsidePort)
-    this.ports.release(local.outsideAddress, local.outsidePort, local.portCount)
-    const { outsideAddress, inside, portCount, refused } = local
-    local.outsidePort = this.ports.lease(outsideAddress, inside.port, portCount, local, refused)
-    return local.outsidePort !== 0
+    return this.#paths.relocate(path)
   }
 
-  /** The kernel refused the path for good: the call goes on without it. */
+  /** The kernel refused the path for good: its owner goes on without it. */
   abandon(path: Path): void {
-    const { owner, local } = path
-    if (owner instanceof Call) {
-      owner.paths = owner.paths.filter((it) => it !== path)
-      owner.isIncomplete = true
-    }
-    if (local) local.paths = local.paths.filter((it) => it !== path)
+    this.#paths.abandon(path)
   }
 
   /** Ends what has run out of time. Call it once a second. */
@@ -302,23 +249,4 @@ interface Seen {
   readonly sdp: Sdp | undefined
   readonly body: SdpBody | undefined
   readonly call: Call | undefined
-}
-
-/** One object for all messages: which flow and plan it speaks of is set before each. */
-class Context implements SessionContext {
-  flow!: Flow
-  plan!: Planned
-  readonly ports: Ports
-  readonly streams: Streams
-  readonly mediaHosts: ReadonlySet<string>
-  readonly isGateway: (address: string) => boolean
-
-  constructor(engine: { readonly ports: Ports }, streams: Streams, { mediaHosts, isGateway }: EngineOptions) {
-    this.ports = engine.ports
-    this.streams = streams
-    this.mediaHosts = new Set(mediaHosts)
-    this.isGateway = isGateway ?? (() => false)
-  }
-
-  readonly refuse = (reason: RefusalReason, detail: string): void => this.plan.refuse(reason, detail)
 }

@@ -4,7 +4,7 @@ import type { Edit } from '../../types/range.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { Path } from './media.js'
 import type { CallEvent, Plan } from './plan.js'
-import type { RegistrationChange } from './registration.js'
+import type { RegistrationChange } from './registration-records.js'
 
 const noEdits = (): Edit[] => []
 

@@ -1,94 +1,28 @@
 import type { RegistrationInfo } from '../../types/call.js'
 import type { Binding, Flow } from '../../types/flow.js'
-import type { AddressField, ContactValue, SipMessage } from '../../types/sip.js'
-import { Deadlines, type Timed } from '../base/deadlines.js'
+import type { ContactValue, SipMessage } from '../../types/sip.js'
+import { Deadlines } from '../base/deadlines.js'
 import { contactValues } from '../sip/index.js'
 import type { Bindings } from './binding.js'
 import { TRANSACTION_MS } from './call.js'
-import { Path, type PathOwner } from './media.js'
+import { aorOf, grantedSec } from './granted.js'
+import type { Path } from './media.js'
+import {
+  type Asked,
+  type Callers,
+  Contact,
+  contactKey,
+  emptyChange,
+  infoOf,
+  Registration,
+  type RegistrationChange,
+  Request,
+  requestKey,
+} from './registration-records.js'
 import { isAt, portOf } from './rewrite.js'
 
-/** RFC 3261 10.2.1.1: what a registrar grants that does not say. */
-const DEFAULT_EXPIRES_SEC = 3600
 /** A binding outlives its registration a little: the registrar may send until the last second, and a refresh may be on its way. */
 const GRACE_MS = 5_000
-
-interface Asked {
-  readonly binding: Binding
-  /** Seconds asked for in Contact or Expires. */
-  readonly expiresSec: number | undefined
-}
-
-/** A REGISTER that waits for its final response. */
-class Request implements Timed {
-  deadline = 0
-  readonly kind = 'request'
-  readonly key: string
-  /** Where it went, and who sent it: a stranger's answer to it grants nothing. */
-  readonly registrar: string
-  readonly fromTag: string
-  readonly asked: readonly Asked[]
-  readonly isWildcard: boolean
-
-  constructor(key: string, registrar: string, fromTag: string, asked: readonly Asked[], isWildcard: boolean) {
-    this.key = key
-    this.registrar = registrar
-    this.fromTag = fromTag
-    this.asked = asked
-    this.isWildcard = isWildcard
-  }
-}
-
-/** One address of record at one contact, as granted. */
-class Registration implements Timed {
-  deadline = 0
-  readonly kind = 'registration'
-  readonly aor: string
-  readonly way: Contact
-  expiresAt = 0
-
-  constructor(aor: string, way: Contact) {
-    this.aor = aor
-    this.way = way
-  }
-}
-
-/** One contact of ours at one registrar: what its registrations share, the way in among them. */
-class Contact implements PathOwner {
-  readonly callId = undefined
-  readonly flow: Flow
-  readonly binding: Binding
-  readonly paths: readonly Path[]
-  readonly registrations = new Map<string, Registration>()
-  /** The signalling flow whose conntrack is kept for it: the one of its last refresh. */
-  kept: Flow | undefined
-
-  constructor(flow: Flow, binding: Binding, callers: Callers) {
-    this.flow = flow
-    this.binding = binding
-    const from = callers === 'registrar' ? [flow.peer.address] : callers === 'any' ? [undefined] : callers
-    this.paths = from.map((it) => Path.signalling(flow.family, binding.inside, binding.outside, it, this))
-  }
-}
-
-export type Callers = 'registrar' | 'any' | readonly string[]
-
-/** What a granted or ended registration asks of the kernel. */
-export interface RegistrationChange {
-  readonly open: Path[]
-  readonly close: Path[]
-  /** Keep these signalling flows' conntracks, and with them the public ports, for so long; 0: no longer. */
-  readonly keepAlive: Keep[]
-  readonly registered: RegistrationInfo[]
-  readonly unregistered: RegistrationInfo[]
-  /** The budget had no room for a contact that the registrar granted. */
-  isExhausted: boolean
-}
-
-export interface Keep {
-  readonly flow: Flow
-  readonly seconds: number
-}
 
 /** Contacts of one REGISTER that are looked at. */
 const MAX_ASKED = 16
@@ -266,41 +200,4 @@ export class Registrations {
   list(): RegistrationInfo[] {
     return [...this.#contacts.values()].flatMap((contact) => [...contact.registrations.values()].map(infoOf))
   }
-}
-
-function emptyChange(): RegistrationChange {
-  return { open: [], close: [], keepAlive: [], registered: [], unregistered: [], isExhausted: false }
-}
-
-function infoOf(registration: Registration): RegistrationInfo {
-  const { binding, flow } = registration.way
-  const { inside, outside } = binding
-  return { aor: registration.aor, inside, outside, registrar: flow.peer, expiresAt: registration.expiresAt }
-}
-
-const requestKey = (message: SipMessage, flow: Flow): string =>
-  `${flow.binding.inside.address}|${message.callId}|${message.cseq}`
-
-function contactKey(binding: Binding, flow: Flow): string {
-  const { inside, outside } = binding
-  return `${inside.address}|${inside.port}|${outside.address}|${outside.port}|${flow.peer.address}`
-}
-
-/** The address of record: To's URI (RFC 3261 10.2), without display name and parameters. */
-function aorOf(message: SipMessage): string {
-  const to = message.get('to') ?? ''
-  return /<([^<>]*)>\s*(?:;.*)?$/.exec(to)?.[1] ?? to.replace(/;.*$/s, '').trim()
-}
-
-/**
- * What the registrar granted a contact: its own entry's `expires`, the Expires header, what was asked, the default, in this order
- * (RFC 3261 10.3 step 8, 10.2.4). A list of contacts without ours means that ours is not registered.
- */
-function grantedSec(asked: Asked, granted: readonly ContactValue[], response: SipMessage): number {
-  if (asked.expiresSec === 0) return 0
-  const isOurs = (field: AddressField | undefined) =>
-    field !== undefined && (isAt(field, asked.binding.outside) || isAt(field, asked.binding.inside))
-  const entry = granted.find((it) => isOurs(it.address))
-  if (!entry && granted.length > 0) return 0
-  return entry?.expiresSec ?? response.expiresSec ?? asked.expiresSec ?? DEFAULT_EXPIRES_SEC
 }
