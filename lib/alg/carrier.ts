@@ -1,3 +1,5 @@
+import { execFile } from 'node:child_process'
+import { promisify } from 'node:util'
 import type { ConntrackOperation, HelperRegistration, OperationResult } from '../../types/conntrack.js'
 import { CthelperError } from '../base/errors.js'
 import {
@@ -9,6 +11,7 @@ import {
   maskFor,
   SIGNALLING_CLASS,
 } from '../conntrack/index.js'
+import type { Undo } from './undo.js'
 
 /** Under whose policy expectations live: a helper of our own, or the kernel's `sip` where it has no nfnetlink_cthelper. */
 export interface Carrier {
@@ -49,6 +52,31 @@ export async function openCarrier(conntrack: Conntrack, timeoutSec: number): Pro
   const registered = (await conntrack.listHelpers()).filter(({ name }) => name === NAME)
   const timeouts = new Set(registered.flatMap(({ policies }) => policies.map((policy) => policy.timeoutSec)))
   return { name: NAME, timeoutSec: timeouts.size === 1 ? [...timeouts][0] : undefined }
+}
+
+/**
+ * The carrier, tried out. Throws CthelperError, ERR_UNSUPPORTED or ERR_PERMISSION, when the kernel refuses what calls will need; the
+ * helper that was registered is then still to be closed, which `undo` gets told first.
+ */
+export async function requireCarrier(conntrack: Conntrack, leaseSec: number, undo: Undo): Promise<Carrier> {
+  const carrier = await openCarrier(conntrack, leaseSec)
+  undo.push(() => closeCarrier(conntrack, carrier))
+  let { failure, step } = await tryCarrier(conntrack, carrier.name)
+  if (failure) {
+    // The NAT function lives in a module that nothing loads by itself.
+    await loadModule('nf_nat_sip')
+    ;({ failure, step } = await tryCarrier(conntrack, carrier.name))
+  }
+  if (!failure) return carrier
+  const said = `${failure.errnoName}${failure.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
+  const message = `the kernel refused a test ${step}: ${said}; load nf_nat_sip (modprobe nf_nat_sip), or see cthelper check`
+  const code = failure.errnoName === 'EPERM' ? 'ERR_PERMISSION' : 'ERR_UNSUPPORTED'
+  throw new CthelperError(code, 'try expectations', message, { errno: failure.errno })
+}
+
+/** `modprobe`; whether it helped is seen by trying again. */
+async function loadModule(name: string): Promise<void> {
+  await promisify(execFile)('modprobe', [name]).catch(() => undefined)
 }
 
 /** Takes our helper out again; it stays while other conntracks use it (there is one table for all network namespaces). */

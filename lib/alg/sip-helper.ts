@@ -1,27 +1,27 @@
-import { execFile } from 'node:child_process'
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
-import { promisify } from 'node:util'
 import type { CallInfo, PinholeInfo, RegistrationInfo } from '../../types/call.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
-import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Queue } from '../../types/nfqueue.js'
+import type { Table } from '../../types/nftables.js'
 import type { SipHelperOptions } from '../../types/options.js'
 import { CthelperError } from '../base/errors.js'
 import { type CallEvent, Engine } from '../call/index.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
-import { openQueue } from '../nfqueue/index.js'
-import { type Nftables, openNftables, SIP_TABLE, sipTable } from '../nftables/index.js'
-import { type Carrier, closeCarrier, openCarrier, tryCarrier } from './carrier.js'
+import { type Nftables, openNftables, sipTable } from '../nftables/index.js'
+import { type Carrier, requireCarrier } from './carrier.js'
 import { Counters } from './counters.js'
 import { Flows } from './flows.js'
 import { Interfaces } from './interfaces.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
 import { type Settings, settingsOf } from './options.js'
+import { installOwnTable } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
+import { openQueues } from './queues.js'
 import { enableForwarding } from './sysctl.js'
+import { Undo } from './undo.js'
 
 const TICK_MS = 1000
 const events = channel('cthelper:event')
@@ -37,7 +37,6 @@ interface Running {
   readonly pinholes: Pinholes
   readonly pipeline: Pipeline
   readonly queues: readonly Queue[]
-  readonly table: ReturnType<typeof sipTable>
   readonly timer: NodeJS.Timeout
 }
 
@@ -56,8 +55,7 @@ interface Running {
 export class SipHelper extends EventEmitter<HelperEvents> {
   readonly #settings: Settings
   readonly #counters = new Counters()
-  /** What to undo on stop, in the order it was done. */
-  #undo: (() => unknown)[] = []
+  readonly #undo = new Undo()
   #running: Running | undefined
 
   constructor(options: SipHelperOptions) {
@@ -67,7 +65,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
 
   /** Resolves when packets are being handled. */
   async start(): Promise<void> {
-    if (this.#undo.length > 0) throw new CthelperError('ERR_IN_USE', 'start', 'this helper is started already')
+    if (!this.#undo.isEmpty) throw new CthelperError('ERR_IN_USE', 'start', 'this helper is started already')
     try {
       await this.#start()
     } catch (error) {
@@ -78,13 +76,14 @@ export class SipHelper extends EventEmitter<HelperEvents> {
 
   async #start(): Promise<void> {
     const settings = this.#settings
+    const undo = this.#undo
     const { netns, inside, outside } = settings
     const onError = (error: Error) => this.#onError(error)
     const interfaces = await Interfaces.open(netns, inside, outside, onError)
-    this.#undo.push(() => interfaces.close())
+    undo.push(() => interfaces.close())
     const conntrack = await openConntrack(netns === undefined ? {} : { netns })
-    this.#undo.push(() => conntrack.close())
-    const carrier = await this.#openCarrier(conntrack)
+    undo.push(() => conntrack.close())
+    const carrier = await requireCarrier(conntrack, settings.leaseSec, undo)
     const pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec: settings.leaseSec })
     const engine = engineOf(settings, interfaces, pinholes)
     const flows = flowsOf(engine, conntrack)
@@ -104,89 +103,23 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
-    this.#undo.push(() => kernelEvents.close())
-    const queues = await this.#openQueues(pipeline, onError)
+    undo.push(() => kernelEvents.close())
+    const queues = await openQueues({ netns, number: settings.queue, handler: pipeline, undo, onError })
     const nftables = openNftables({ netns })
-    this.#undo.push(() => nftables.close())
+    undo.push(() => nftables.close())
     const table = this.#tableFor(queues)
-    await this.#installTable(nftables, table)
-    if (settings.masquerade) this.#undo.push(enableForwarding(netns))
+    await installOwnTable({ nftables, table, undo, onRepair: () => this.#repaired('table', 1), onError })
+    if (settings.masquerade) undo.push(enableForwarding(netns))
     const timer = setInterval(() => this.#tick(), TICK_MS)
-    this.#undo.push(() => clearInterval(timer))
-    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, pipeline, queues, table, timer }
+    undo.push(() => clearInterval(timer))
+    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, pipeline, queues, timer }
   }
 
-  async #openCarrier(conntrack: Conntrack): Promise<Carrier> {
-    const carrier = await openCarrier(conntrack, this.#settings.leaseSec)
-    this.#undo.push(() => closeCarrier(conntrack, carrier))
-    let { failure, step } = await tryCarrier(conntrack, carrier.name)
-    if (failure) {
-      // The NAT function lives in a module that nothing loads by itself.
-      await loadModule('nf_nat_sip')
-      ;({ failure, step } = await tryCarrier(conntrack, carrier.name))
-    }
-    if (!failure) return carrier
-    const said = `${failure.errnoName}${failure.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
-    const message = `the kernel refused a test ${step}: ${said}; load nf_nat_sip (modprobe nf_nat_sip), or see cthelper check`
-    const code = failure.errnoName === 'EPERM' ? 'ERR_PERMISSION' : 'ERR_UNSUPPORTED'
-    throw new CthelperError(code, 'try expectations', message, { errno: failure.errno })
-  }
-
-  /** The queue for packets in their final form, and one for flows' first packets where the kernel does not send conntracks along. */
-  async #openQueues(pipeline: Pipeline, onError: (error: Error) => void): Promise<Queue[]> {
-    const { queue: number, netns } = this.#settings
-    const common = { ...(netns === undefined ? {} : { netns }), onError }
-    const main = await openQueue({
-      ...common,
-      number,
-      flags: ['conntrack', 'fail-open'],
-      onBatch: (packets, queue) => {
-        for (const packet of packets) pipeline.handle(packet, queue)
-      },
-    })
-    this.#undo.push(() => main.close())
-    if (!main.refusedFlags.includes('conntrack')) return [main]
-    const first = await openQueue({
-      ...common,
-      number: number + 1,
-      flags: ['fail-open'],
-      onBatch: (packets, queue) => {
-        for (const packet of packets) pipeline.handleFirst(packet, queue)
-      },
-    })
-    this.#undo.push(() => first.close())
-    return [main, first]
-  }
-
-  #tableFor(queues: readonly Queue[]): ReturnType<typeof sipTable> {
+  #tableFor(queues: readonly Queue[]): Table {
     const { inside, outside, ports, masquerade, queue, media } = this.#settings
     const first = queues[1] ? { firstPacketQueue: queues[1].number } : {}
     const mediaPorts = media.ports ? { mediaPorts: media.ports } : {}
     return sipTable({ inside, outside, ports, masquerade, queue, ...mediaPorts, ...first })
-  }
-
-  async #installTable(nftables: Nftables, table: ReturnType<typeof sipTable>): Promise<void> {
-    await nftables.install(table)
-    let isStopping = false
-    const reinstall = async () => {
-      if (isStopping) return
-      await nftables.install(table)
-      this.#repaired('table', 1)
-    }
-    const repair = () => void reinstall().catch((error) => this.#onError(error))
-    const subscription: NetlinkEvents = nftables.events({
-      // Whatever others take out of our table, the table itself or its rules, is put back.
-      onChange: ({ tables }) => {
-        if (tables.some(({ family, name, removed }) => isOurs(family, name) && removed > 0)) repair()
-      },
-      onOverrun: repair,
-      onError: (error) => this.#onError(error),
-    })
-    this.#undo.push(async () => {
-      isStopping = true
-      subscription.close()
-      await nftables.remove(SIP_TABLE.family, SIP_TABLE.name)
-    })
   }
 
   #tick(): void {
@@ -218,16 +151,9 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     await this.#unwind()
   }
 
-  /** Undoes what `start` did, last first; a step that fails does not keep the others from being done. */
   async #unwind(): Promise<void> {
-    const steps = this.#undo.reverse()
-    this.#undo = []
-    const errors: unknown[] = []
-    for (const step of steps)
-      await Promise.resolve()
-        .then(step)
-        .catch((error) => errors.push(error))
-    if (errors.length > 0) this.#onError(errors[0] as Error)
+    const [error] = await this.#undo.unwind()
+    if (error) this.#onError(error as Error)
   }
 
   calls(): CallInfo[] {
@@ -291,8 +217,6 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   }
 }
 
-const isOurs = (family: string, name: string): boolean => family === SIP_TABLE.family && name === SIP_TABLE.name
-
 function renamed({ flows, first }: Flows['size']): Record<string, number> {
   return { signallingFlows: flows, firstPackets: first }
 }
@@ -318,9 +242,4 @@ function flowsOf(engine: Engine, conntrack: Conntrack): Flows {
     bindingOf: (inside, outside) => engine.bindingOf(inside, outside),
     heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port),
   })
-}
-
-/** `modprobe`; whether it helped is seen by trying again. */
-async function loadModule(name: string): Promise<void> {
-  await promisify(execFile)('modprobe', [name]).catch(() => undefined)
 }

@@ -1,0 +1,38 @@
+import type { NetlinkEvents } from '../../types/netlink.js'
+import type { Table } from '../../types/nftables.js'
+import type { Nftables } from '../nftables/index.js'
+import type { Undo } from './undo.js'
+
+export interface OwnTableOptions {
+  readonly nftables: Nftables
+  readonly table: Table
+  readonly undo: Undo
+  /** Somebody else took it down, or a part of it, and it stands again. */
+  readonly onRepair: () => void
+  readonly onError: (error: Error) => void
+}
+
+/** Installs a table of ours and keeps it: whatever others take out of it, the table itself or its rules, is put back. */
+export async function installOwnTable({ nftables, table, undo, onRepair, onError }: OwnTableOptions): Promise<void> {
+  const { family, name } = table
+  await nftables.install(table)
+  let isStopping = false
+  const reinstall = async () => {
+    if (isStopping) return
+    await nftables.install(table)
+    onRepair()
+  }
+  const repair = () => void reinstall().catch(onError)
+  const subscription: NetlinkEvents = nftables.events({
+    onChange: ({ tables }) => {
+      if (tables.some((it) => it.family === family && it.name === name && it.removed > 0)) repair()
+    },
+    onOverrun: repair,
+    onError,
+  })
+  undo.push(async () => {
+    isStopping = true
+    subscription.close()
+    await nftables.remove(family, name)
+  })
+}
