@@ -13,6 +13,7 @@ import { type Carrier, requireCarrier } from './carrier.js'
 import { Counters } from './counters.js'
 import { Flows } from './flows.js'
 import { Interfaces } from './interfaces.js'
+import { Judge } from './judge.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
 import { type Settings, settingsOf } from './options.js'
@@ -35,7 +36,7 @@ interface Running {
   readonly flows: Flows
   readonly keepAlive: KeepAlive
   readonly pinholes: Pinholes
-  readonly pipeline: Pipeline
+  readonly judge: Judge
   readonly queues: readonly Queue[]
   readonly timer: NodeJS.Timeout
 }
@@ -88,19 +89,21 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const engine = engineOf(settings, interfaces, pinholes)
     const flows = flowsOf(engine, conntrack)
     const keepAlive = new KeepAlive((operations) => conntrack.batch(operations))
-    const pipeline = new Pipeline({
+    const counters = this.#counters
+    const { policy } = settings
+    const judge = new Judge({
       engine,
-      flows,
       pinholes,
       keepAlive,
-      counters: this.#counters,
-      policy: settings.policy,
-      isInside: (index) => interfaces.isInside(index),
+      counters,
+      policy,
       now: Date.now,
       onEvent: (event) => this.#tell(event),
       onPinholes: (kind, list) => this.#tellPinholes(kind, list),
       onError,
     })
+    const isInside = (index: number) => interfaces.isInside(index)
+    const pipeline = new Pipeline({ judge, flows, counters, policy, isInside })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
     undo.push(() => kernelEvents.close())
@@ -112,7 +115,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     if (settings.masquerade) undo.push(enableForwarding(netns))
     const timer = setInterval(() => this.#tick(), TICK_MS)
     undo.push(() => clearInterval(timer))
-    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, pipeline, queues, timer }
+    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, judge, queues, timer }
   }
 
   #tableFor(queues: readonly Queue[]): Table {
@@ -125,12 +128,12 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   #tick(): void {
     const running = this.#running
     if (!running) return
-    const { engine, pipeline, pinholes, keepAlive } = running
+    const { engine, judge, pinholes, keepAlive } = running
     const now = Date.now()
     const plan = engine.expire(now)
-    const enacted = plan.close.length > 0 ? pipeline.enact(plan) : Promise.resolve(true)
+    const enacted = plan.close.length > 0 ? judge.enact(plan) : Promise.resolve(true)
     enacted
-      .then(() => pipeline.tell(plan))
+      .then(() => judge.tell(plan))
       .then(() => pinholes.tick(now))
       .then(() => keepAlive.tick(now))
       .catch((error) => this.#onError(error))
@@ -145,8 +148,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     this.#running = undefined
     if (running) {
       const plan = running.engine.shutdown()
-      await running.pipeline.enact(plan)
-      running.pipeline.tell(plan)
+      await running.judge.enact(plan)
+      running.judge.tell(plan)
     }
     await this.#unwind()
   }
@@ -174,13 +177,13 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const counters = this.#counters.snapshot()
     if (!running)
       return { isRunning: false, counters, sizes: {}, queues: [], carrier: undefined, conntrackDelivered: false }
-    const { engine, pinholes, flows, keepAlive, pipeline, queues, carrier } = running
+    const { engine, pinholes, flows, keepAlive, judge, queues, carrier } = running
     const sizes = {
       ...engine.size,
       ...pinholes.size,
       ...renamed(flows.size),
       keptAlive: keepAlive.size,
-      waiting: pipeline.waiting,
+      waiting: judge.waiting,
     }
     const counted = queues.map((queue) => ({ number: queue.number, ...queue.counters() }))
     return {

@@ -2,8 +2,9 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Counters } from '../../lib/alg/counters.js'
 import { Flows } from '../../lib/alg/flows.js'
+import { Judge, type MessagePolicy } from '../../lib/alg/judge.js'
 import { KeepAlive } from '../../lib/alg/keep-alive.js'
-import { type PacketPolicy, Pipeline } from '../../lib/alg/pipeline.js'
+import { Pipeline } from '../../lib/alg/pipeline.js'
 import { locate } from '../../lib/packet/index.js'
 import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../types/conntrack.js'
 import type { Endpoint } from '../../types/endpoint.js'
@@ -38,13 +39,14 @@ interface Judged {
   readonly text: string
 }
 
-const accepting: PacketPolicy = { notSip: 'accept', malformed: 'accept', failure: 'accept' }
+const accepting: MessagePolicy = { notSip: 'accept', malformed: 'accept', failure: 'accept' }
 
 /** A pipeline over the fake kernel; batches can be held back. */
 class Box {
   readonly world = new World()
   readonly counters = new Counters()
   readonly flows: Flows
+  readonly judge: Judge
   readonly pipeline: Pipeline
   readonly judged: Judged[] = []
   readonly errors: Error[] = []
@@ -54,7 +56,7 @@ class Box {
   get: () => Promise<ConntrackEntry | undefined>
   #next = 1
 
-  constructor(policy: PacketPolicy = accepting) {
+  constructor(policy: MessagePolicy = accepting) {
     const { world, counters } = this
     const out = { family: 4 as const, protocol: 17, source: PHONE, destination: PROXY }
     const entry = { original: out, reply: { ...out, source: PROXY, destination: NATTED }, id: 7 }
@@ -67,14 +69,12 @@ class Box {
       bindingOf: (inside, outside) => world.engine.bindingOf(inside, outside),
       heldBinding: ({ address, port }) => world.engine.bindings.ofInside(address, port),
     })
-    this.pipeline = new Pipeline({
+    this.judge = new Judge({
       engine: world.engine,
-      flows: this.flows,
       pinholes: world.pinholes,
       keepAlive: new KeepAlive((operations) => world.kernel.batch(operations)),
       counters,
       policy,
-      isInside: (index) => index === 1,
       now: () => world.now,
       onEvent: (event) => {
         world.events.push(event)
@@ -83,6 +83,8 @@ class Box {
       onPinholes: () => undefined,
       onError: (error) => void this.errors.push(error),
     })
+    const { judge, flows } = this
+    this.pipeline = new Pipeline({ judge, flows, counters, policy, isInside: (index) => index === 1 })
   }
 
   packet(way: Way, text: string | Uint8Array, mark = 0): QueuedPacket {
@@ -150,7 +152,7 @@ t.test('a message goes rewritten, after its pinholes', async (t) => {
   t.equal((await box.pass('out', invite)).text, text, 'a retransmission: the same bytes')
   t.match(box.counters.snapshot(), { requests: 2, responses: 1, rewritten: 2, 'pinholes-opened': 2 })
   t.equal(box.asked.length, 2, 'conntrack is asked once a flow and direction')
-  t.equal(box.pipeline.waiting, 0)
+  t.equal(box.judge.waiting, 0)
 })
 
 t.test('the verdict waits for the kernel, and the call waits in order; others do not', async (t) => {
@@ -176,7 +178,7 @@ t.test('the verdict waits for the kernel, and the call waits in order; others do
     box.judged.slice(done).map(({ id }) => id),
     [other],
   )
-  t.equal(box.pipeline.waiting, 1)
+  t.equal(box.judge.waiting, 1)
   while (held.length > 0) {
     held.shift()!()
     await box.settle()
@@ -186,10 +188,10 @@ t.test('the verdict waits for the kernel, and the call waits in order; others do
     [other, first, second, cancel],
   )
   t.equal(box.judged.at(-2)!.text, box.judged.at(-3)!.text)
-  t.equal(box.pipeline.waiting, 0)
+  t.equal(box.judge.waiting, 0)
 })
 
-const strange: readonly [string, string, keyof PacketPolicy][] = [
+const strange: readonly [string, string, keyof MessagePolicy][] = [
   ['\r\n\r\n', 'keep-alive', 'notSip'],
   ['\0\x01\0\0\x21\x12\xa4\x42aaaaaaaaaaaa', 'stun', 'notSip'],
   ['GET / HTTP/1.1\r\n\r\n', 'not-sip', 'notSip'],
@@ -248,7 +250,7 @@ t.test('a kernel that fails costs a packet its help, not the process its life', 
     t.match(box.errors, [{ message: 'the socket is closed' }])
     box.world.kernel.batch = batch
     t.equal((await box.pass('in', response(486, 'INVITE', { to: 'b' }))).kind, 'accept')
-    t.equal(box.pipeline.waiting, 0)
+    t.equal(box.judge.waiting, 0)
     t.same(box.world.engine.size.calls, 0)
   }
 })
@@ -345,7 +347,7 @@ t.test('law: every packet gets one verdict, whatever is in it', async (t) => {
         const ids = box.judged.map(({ id }) => id)
         if (new Set(ids).size !== ids.length || ids.length !== messages.length) throw new Error(`${ids}`)
         if (box.errors.length > 0) throw box.errors[0]!
-        if (box.pipeline.waiting !== 0) throw new Error('a call waits')
+        if (box.judge.waiting !== 0) throw new Error('a call waits')
         await box.world.shutdown()
         const { pinholes, expectations, ports } = box.world.sizes()
         if (pinholes || expectations || ports) throw new Error('something is left')

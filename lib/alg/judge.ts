@@ -1,0 +1,148 @@
+import type { PinholeInfo } from '../../types/call.js'
+import type { Flow, Way } from '../../types/flow.js'
+import type { SipMessage } from '../../types/sip.js'
+import type { CallEvent, Engine, Path, Plan } from '../call/index.js'
+import type { Counters } from './counters.js'
+import type { KeepAlive } from './keep-alive.js'
+import type { Pinholes } from './pinholes.js'
+
+/** What happens to what is not helped. */
+export interface MessagePolicy {
+  readonly notSip: 'accept' | 'drop'
+  readonly malformed: 'accept' | 'drop'
+  readonly failure: 'accept' | 'drop'
+}
+
+export interface JudgeOptions {
+  readonly engine: Engine
+  readonly pinholes: Pinholes
+  readonly keepAlive: KeepAlive
+  readonly counters: Counters
+  readonly policy: MessagePolicy
+  now(): number
+  onEvent(event: CallEvent): void
+  /** Ways opened or shut; `list` describes them, for those who want to know. */
+  onPinholes(kind: 'open' | 'close', list: () => PinholeInfo[]): void
+  /** A failure that is no message's fault; the message gets what `policy.failure` says. */
+  onError(error: Error): void
+}
+
+/** A message that waits for its turn or for the kernel: its bytes are its own, and scan as they did. */
+export interface HeldMessage {
+  message(): SipMessage
+  /** The plan has been applied: the message is to go on with the plan's edits. */
+  finish(plan: Plan): void
+  /** It goes on as it is, or not at all. Called instead of `finish`. */
+  unhelped(reason: string, kind: 'accept' | 'drop', plan?: Plan): void
+}
+
+/** A message as it comes, its bytes borrowed until `judge` returns. */
+export interface Message extends HeldMessage {
+  hold(): HeldMessage
+}
+
+/**
+ * What becomes of one SIP message, however it came: plan, apply, edits. Messages that change no pinhole are decided before `judge`
+ * returns; the others wait for the kernel's acknowledgement, and what follows in the same call waits behind them.
+ */
+export class Judge {
+  readonly #options: JudgeOptions
+  readonly #chains = new Map<string, Promise<void>>()
+
+  constructor(options: JudgeOptions) {
+    this.#options = options
+  }
+
+  /** Calls with a message waiting. */
+  get waiting(): number {
+    return this.#chains.size
+  }
+
+  /** Decides about `subject`, whose scan is `message`: exactly one of its `finish` and `unhelped` is called, now or later. */
+  judge(subject: Message, message: SipMessage, flow: Flow, way: Way): void {
+    const { engine } = this.#options
+    // Most of the time no call waits, and then nobody needs the key.
+    const key = this.#chains.size > 0 ? engine.keyOf(message, flow) : undefined
+    if (key !== undefined && this.#chains.has(key)) return this.#queueUp(key, subject.hold(), flow, way)
+    const plan = this.#plan(subject, message, flow, way)
+    if (!plan) return
+    if (plan.open.length === 0 && plan.close.length === 0) return subject.finish(plan)
+    const held = subject.hold()
+    this.#chain(key ?? engine.keyOf(message, flow), held, () => this.#apply(held, plan))
+  }
+
+  /** The same for a message whose flow was not known when it came. */
+  judgeHeld(held: HeldMessage, flow: Flow, way: Way): void {
+    this.#queueUp(this.#options.engine.keyOf(held.message(), flow), held, flow, way)
+  }
+
+  #queueUp(key: string, held: HeldMessage, flow: Flow, way: Way): void {
+    this.#chain(key, held, async () => {
+      const plan = this.#plan(held, held.message(), flow, way)
+      if (plan) await this.#apply(held, plan)
+    })
+  }
+
+  #chain(key: string, held: HeldMessage, step: () => Promise<void>): void {
+    const turn = this.#chains.get(key)?.then(step) ?? step()
+    const done = turn
+      .catch((error: Error) => this.failed(held, error))
+      .then(() => {
+        if (this.#chains.get(key) === done) this.#chains.delete(key)
+      })
+    this.#chains.set(key, done)
+  }
+
+  #plan(subject: HeldMessage, message: SipMessage, flow: Flow, way: Way): Plan | undefined {
+    try {
+      return this.#options.engine.plan(message, flow, way, this.#options.now())
+    } catch (error) {
+      this.failed(subject, error as Error)
+      return undefined
+    }
+  }
+
+  /** The only wait: the SDP leaves after its pinholes stand. */
+  async #apply(held: HeldMessage, plan: Plan): Promise<void> {
+    const isOpen = await this.enact(plan)
+    if (!isOpen && this.#options.policy.failure === 'drop') held.unhelped('pinhole-refused', 'drop', plan)
+    else held.finish(plan)
+  }
+
+  /** Makes the kernel follow a plan; false when a pinhole was refused. */
+  async enact(plan: Plan): Promise<boolean> {
+    const { engine, pinholes, counters, onPinholes } = this.#options
+    if (plan.close.length > 0) onPinholes('close', () => pinholes.describe(plan.close))
+    const failures = await pinholes.apply(plan.open, plan.close, this.#options.now(), (path: Path) =>
+      engine.relocate(path),
+    )
+    counters.add('pinholes-opened', plan.open.length - failures.length)
+    counters.add('pinholes-closed', plan.close.length)
+    for (const { path, reason, detail } of failures) {
+      engine.abandon(path)
+      plan.events.push({ kind: 'refused', refusal: { reason, callId: path.owner.callId ?? '', detail } })
+    }
+    if (plan.open.length > 0) onPinholes('open', () => pinholes.describe(plan.open))
+    return failures.length === 0
+  }
+
+  /** Publishes a plan's events and notes the flows it wants kept. A listener that throws is reported; nothing waits for it. */
+  tell(plan: Plan): void {
+    const { keepAlive, now, onEvent, onError, counters } = this.#options
+    for (const { flow, seconds } of plan.keepAlive) keepAlive.keep(flow, seconds, now())
+    for (const event of plan.events) {
+      if (event.kind === 'refused') counters.add(`refused-${event.refusal.reason}`)
+      try {
+        onEvent(event)
+      } catch (error) {
+        onError(error as Error)
+      }
+    }
+  }
+
+  /** Something went wrong that is not the message's fault. */
+  failed(subject: HeldMessage, error: Error): void {
+    subject.unhelped('internal-error', this.#options.policy.failure)
+    this.#options.onError(error)
+  }
+}
