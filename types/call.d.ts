@@ -14,6 +14,7 @@ export type EndReason =
   | 'bye-unanswered'
   | 'no-answer'
   | 'idle'
+  | 'session-expired'
   | 'shutdown'
   | 'budget'
 

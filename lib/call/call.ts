@@ -58,6 +58,8 @@ export class Call implements PathOwner {
   isCancelled = false
   endReason: EndReason | undefined
   held = false
+  /** When the session that was agreed on runs out unless it is refreshed (RFC 4028), seconds since the epoch; 0: never. */
+  sessionEnd = 0
   /** The kernel refused a way of it: a retransmission is a chance to try again. */
   isIncomplete = false
   // Lists of one or two, replaced by `concat` when they change: an array that grows takes room for seventeen.

@@ -18,7 +18,7 @@ import type { PathPolicy } from './paths.js'
 import type { Plan } from './plan.js'
 import { Planned } from './planned.js'
 import { Ports } from './ports.js'
-import { requestProgress, responseProgress, timeoutReason } from './progress.js'
+import { answeredUntil, requestProgress, responseProgress, timeoutReason } from './progress.js'
 import { Registrations } from './registration.js'
 import type { Callers } from './registration-records.js'
 import { rewriteFields } from './rewrite.js'
@@ -151,7 +151,7 @@ export class Engine {
 
   #advance(call: Call, message: SipMessage, sdp: Sdp | undefined, way: Way, now: number, plan: Planned): void {
     const side: Side = way === 'out' ? 'inside' : 'outside'
-    if (call.state === 'answered') this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
+    if (call.state === 'answered') this.#lookAgain(call, now)
     if (!call.isIncomplete && isRepeated(call, side, message)) return
     const session = sdp && OFFER_METHODS.has(message.method) ? this.#session(call, message, sdp, side) : undefined
     const before = call.state
@@ -164,13 +164,17 @@ export class Engine {
       if (call.isFull && !call.leg(legTag(call, message)))
         plan.refuse('forks-exhausted', `${call.legs.length} dialogs in one call already`)
       transaction = onResponse(call, side, message, session, now)
-      if (transaction) wait = responseProgress(call, message, transaction)
+      if (transaction) wait = responseProgress(call, message, transaction, now)
     }
     if (call.state === 'ended') return this.#end(call, call.endReason ?? 'bye', plan)
-    if (call.state === 'answered') wait = this.#options.idleMs ?? IDLE_MS
-    if (wait !== 0) this.#deadlines.set(call, now + wait)
+    if (call.state === 'answered') this.#lookAgain(call, now)
+    else if (wait !== 0) this.#deadlines.set(call, now + wait)
     if (session || (transaction && message.statusCode >= 200) || call.isCancelled) this.#paths.settle(call, plan)
     if (call.state !== before) plan.events.push({ kind: 'call', call: call.info() })
+  }
+
+  #lookAgain(call: Call, now: number): void {
+    this.#deadlines.set(call, answeredUntil(call, now, this.#options.idleMs ?? IDLE_MS))
   }
 
   #session(call: Call, message: SipMessage, sdp: Sdp, side: Side): Session {
@@ -203,8 +207,9 @@ export class Engine {
     const plan = new Planned(undefined)
     for (const call of this.#deadlines.expire(now)) {
       const isLive = call.state === 'answered' && call.paths.some((path) => this.#options.isLive?.(path))
-      if (isLive) this.#deadlines.set(call, now + (this.#options.idleMs ?? IDLE_MS))
-      else this.#end(call, timeoutReason(call), plan)
+      // Also past the end of its session: a phone that forgets to refresh is more frequent than one that talks on after the end.
+      if (isLive) this.#lookAgain(call, now)
+      else this.#end(call, timeoutReason(call, now), plan)
     }
     const change = this.registrations.expire(now)
     if (change) plan.add(change)

@@ -1,6 +1,7 @@
 import type { EndReason } from '../../types/call.js'
 import type { Side } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
+import { sessionExpiresSec } from '../sip/index.js'
 import { type Call, RINGING_MS, TRANSACTION_MS, type Transaction } from './call.js'
 import { legTag } from './offer-answer.js'
 
@@ -28,9 +29,10 @@ export function requestProgress(call: Call, side: Side, message: SipMessage): nu
 }
 
 /** The same by a response to `transaction`. */
-export function responseProgress(call: Call, message: SipMessage, transaction: Transaction): number {
+export function responseProgress(call: Call, message: SipMessage, transaction: Transaction, now: number): number {
   const { method, statusCode } = message
   const isSuccess = statusCode >= 200 && statusCode < 300
+  if (isSuccess && (method === 'INVITE' || method === 'UPDATE')) refreshSession(call, message, now)
   if (method === 'BYE') {
     const isGone = isSuccess || DIALOG_GONE.has(statusCode)
     return isGone ? endLeg(call, message, 'bye') : 0
@@ -38,6 +40,12 @@ export function responseProgress(call: Call, message: SipMessage, transaction: T
   // A dialog older than this process: what is renewed in it is a call that has been answered.
   if (method === 'UPDATE' && call.isJoined && isSuccess) confirm(call, message)
   return method === 'INVITE' ? inviteProgress(call, message, transaction.tag === '') : 0
+}
+
+/** RFC 4028 7.2, 9: the 2xx has the last word on the interval; without one the session does not run out. */
+function refreshSession(call: Call, message: SipMessage, now: number): void {
+  const seconds = sessionExpiresSec(message)
+  call.sessionEnd = seconds === 0 ? 0 : Math.ceil(now / 1000) + seconds
 }
 
 /** `isInitial`: the response is to a request outside any dialog, so a refusal refuses the call. */
@@ -83,9 +91,18 @@ function refusalOf(call: Call, statusCode: number): EndReason {
   return statusCode < 400 ? 'redirected' : 'refused'
 }
 
+/**
+ * When an answered call is to be looked at again, if no word comes before: after `idleMs`, or when its session has run out and the
+ * BYE that this entails (RFC 4028 10) has had its time.
+ */
+export function answeredUntil({ sessionEnd }: Call, now: number, idleMs: number): number {
+  if (sessionEnd === 0) return now + idleMs
+  return Math.min(now + idleMs, Math.max(now, sessionEnd * 1000) + TRANSACTION_MS)
+}
+
 /** Why a call ends whose time has run out. */
-export function timeoutReason({ state, isCancelled }: Call): EndReason {
-  if (state === 'answered') return 'idle'
+export function timeoutReason({ state, isCancelled, sessionEnd }: Call, now: number): EndReason {
+  if (state === 'answered') return sessionEnd !== 0 && sessionEnd * 1000 <= now ? 'session-expired' : 'idle'
   if (isCancelled) return 'cancelled'
   return state === 'ending' ? 'bye-unanswered' : 'no-answer'
 }
