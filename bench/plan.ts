@@ -15,7 +15,7 @@ const inside = { address: '10.0.0.5', port: 5060 }
 const outside = { address: '203.0.113.77', port: 40_000 }
 const flow: Flow = {
   family: 4,
-  binding: { inside, outside, implied: undefined },
+  binding: { inside, outside, transport: 'udp', implied: undefined },
   peer: { address: '198.51.100.20', port: 5060 },
 }
 const target = new Uint8Array(65_536)

@@ -1,5 +1,5 @@
 import type { Endpoint, Family } from './endpoint.js'
-import type { Side } from './flow.js'
+import type { Side, Transport } from './flow.js'
 
 /** `calling`: asked, not answered; `early`: answered provisionally; `answered`: 2xx seen; `ending`: BYE or CANCEL under way; `ended`. */
 export type CallState = 'calling' | 'early' | 'answered' | 'ending' | 'ended'
@@ -39,6 +39,8 @@ export interface CallInfo {
   readonly state: CallState
   /** Who sent the INVITE. */
   readonly caller: Side
+  /** What carried the first request; later ones may come by the other. */
+  readonly transport: Transport
   readonly inside: Endpoint
   readonly peer: Endpoint
   /** Milliseconds since the epoch. */
@@ -59,6 +61,7 @@ export interface StreamInfo {
 /** An open way through the firewall, as `pinholes()` shows it. */
 export interface PinholeInfo {
   readonly kind: 'media' | 'signalling'
+  readonly transport: Transport
   readonly family: Family
   readonly inside: Endpoint
   readonly outside: Endpoint
@@ -76,6 +79,8 @@ export interface PinholeInfo {
 /** A registration that the registrar has granted. */
 export interface RegistrationInfo {
   readonly aor: string
+  /** Of the contact. */
+  readonly transport: Transport
   readonly inside: Endpoint
   readonly outside: Endpoint
   readonly registrar: Endpoint

@@ -6,6 +6,7 @@ import { holder, inboundPinhole, MEDIA_CLASS, outboundPinhole, SIGNALLING_CLASS 
 
 /** The kernel's own NAT function for expectations (net/netfilter/nf_nat_sip.c, `nf_nat_sip_expected`). */
 const NAT_FUNCTION = 'sip'
+const [TCP, UDP] = [6, 17]
 
 /** RTP or RTCP of a stream, or a signalling way: what settles, and comes back, on its own. */
 export interface ComponentEnds {
@@ -47,7 +48,8 @@ function component(path: Path, anchor: Tuple, ends: ComponentEnds): ComponentSpe
   const isTranslated = inside.address !== outside.address || inside.port !== outside.port
   const nat = isTranslated ? { function: NAT_FUNCTION } : {}
   const classOf = path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS
-  const common = { anchor, source: path.source, class: classOf, ...nat }
+  const protocol = path.transport === 'tcp' ? TCP : UDP
+  const common = { anchor, protocol, source: path.source, class: classOf, ...nat }
   const way = inboundPinhole({ ...common, from: far, to: outside, mapTo: inside })
   const expectations = path.inbound ? [way] : []
   if (!path.outbound || far.address === undefined || far.port === 0) return { ...ends, expectations, flows: [] }

@@ -357,6 +357,7 @@ export class Pinholes {
 function infoOf({ path, open, flows }: Standing): PinholeInfo {
   return {
     kind: path.kind,
+    transport: path.transport,
     family: path.family,
     inside: path.inside,
     outside: path.outside,

@@ -243,6 +243,6 @@ function flowsOf(engine: Engine, conntrack: Conntrack): Flows {
   return new Flows({
     get: (tuple) => conntrack.get(tuple),
     bindingOf: (inside, outside) => engine.bindingOf(inside, outside),
-    heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port),
+    heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port, 'udp'),
   })
 }

@@ -160,6 +160,7 @@ export class Call implements PathOwner {
       callId,
       state,
       caller,
+      transport: this.flow.binding.transport,
       inside: this.flow.binding.inside,
       peer,
       since,

@@ -1,6 +1,6 @@
 import type { CallInfo, EndReason, RegistrationInfo } from '../../types/call.js'
 import type { Endpoint } from '../../types/endpoint.js'
-import type { Binding, Flow, Side, Way } from '../../types/flow.js'
+import type { Binding, Flow, Side, Transport, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { Sdp } from '../../types/sdp.js'
 import type { AddressField, SdpBody, SipMessage } from '../../types/sip.js'
@@ -12,6 +12,7 @@ import { Call, TRANSACTION_MS, type Transaction } from './call.js'
 import { CallPaths } from './call-paths.js'
 import { Calls } from './calls.js'
 import { Context, type ContextOptions } from './context.js'
+import { Listening } from './listening.js'
 import type { Path, Session } from './media.js'
 import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import type { PathPolicy } from './paths.js'
@@ -46,7 +47,7 @@ const IDLE_MS = 3_600_000
  * applied before the next message of that call.
  */
 export class Engine {
-  readonly bindings = new Bindings()
+  readonly bindings = new Bindings((binding) => this.#listening.forget(binding))
   readonly ports: Ports
   readonly registrations: Registrations
   readonly #calls = new Calls()
@@ -55,6 +56,7 @@ export class Engine {
   readonly #streams = new Streams()
   readonly #context: Context
   readonly #paths: CallPaths
+  readonly #listening = new Listening(this.bindings)
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -69,7 +71,7 @@ export class Engine {
   }
 
   get size(): Record<
-    'calls' | 'streams' | 'registrations' | 'registering' | 'ports' | 'bindings' | 'deadlines',
+    'calls' | 'streams' | 'registrations' | 'registering' | 'ports' | 'listening' | 'bindings' | 'deadlines',
     number
   > {
     const { registrations, ports, bindings } = this
@@ -80,6 +82,7 @@ export class Engine {
       registering: registrations.pending,
       streams: this.#streams.size,
       ports: ports.size,
+      listening: this.#listening.size,
       bindings: bindings.size,
       deadlines,
     }
@@ -90,8 +93,13 @@ export class Engine {
     return `${flow.binding.inside.address}|${message.callId}`
   }
 
-  bindingOf(inside: Endpoint, outside: Endpoint): Binding {
-    return this.bindings.between(inside, outside)
+  bindingOf(inside: Endpoint, outside: Endpoint, transport: Transport = 'udp'): Binding {
+    return this.bindings.between(inside, outside, transport)
+  }
+
+  /** A TCP connection is over: what its messages named, and nobody else needs, is given back. */
+  release(flow: Flow): void {
+    this.#listening.release(flow)
   }
 
   /** Decides about one message. `now` is milliseconds since the epoch. */
@@ -102,14 +110,15 @@ export class Engine {
     const body = message.body.end > message.body.start ? sdpBodies(message)[0] : undefined
     const sdp = body && this.#scan(message, body, plan)
     const { method } = message
+    // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
+    const fields = addressFields(message)
+    if (way === 'out' && flow.binding.transport === 'tcp') this.#listening.note(fields, flow, this.#context.refuse)
     let call: Call | undefined
     if (method === 'REGISTER') this.#register(message, flow, way, now, plan)
     else {
       call = this.#callOf(message, flow, way, sdp !== undefined, now, plan)
       if (call) this.#advance(call, message, sdp, way, now, plan)
     }
-    // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
-    const fields = addressFields(message)
     plan.render = () => this.#edits({ message, fields, flow, way, sdp, body, call })
     return plan
   }

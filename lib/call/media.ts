@@ -1,5 +1,6 @@
 import type { SourcePolicy } from '../../types/conntrack.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
+import type { Binding, Transport } from '../../types/flow.js'
 
 const NO_PATHS: readonly Path[] = []
 
@@ -86,6 +87,7 @@ export interface PathOwner {
  */
 export class Path {
   readonly kind: 'media' | 'signalling'
+  readonly transport: Transport
   readonly family: Family
   readonly inside: Endpoint
   readonly local: LocalStream | undefined
@@ -107,6 +109,7 @@ export class Path {
 
   private constructor(ends: PathEnds, rules: PathRules) {
     this.kind = ends.local ? 'media' : 'signalling'
+    this.transport = ends.transport
     this.family = ends.family
     this.inside = ends.inside
     this.local = ends.local
@@ -122,20 +125,19 @@ export class Path {
 
   static media(local: LocalStream, rules: PathRules): Path {
     const { family, inside } = local
-    return new Path({ family, inside, local, outside: undefined }, rules)
+    return new Path({ transport: 'udp', family, inside, local, outside: undefined }, rules)
   }
 
   /** From `address` (undefined: anybody), any port, to a registered inside endpoint; for as many flows as come. */
   static signalling(
     family: Family,
-    inside: Endpoint,
-    outside: Endpoint,
+    { transport, inside, outside }: Binding,
     address: string | undefined,
     owner: PathOwner,
   ): Path {
     const far = { address, port: 0 }
     const rules = { far, farRtcp: undefined, inbound: true, outbound: false, early: false, owner }
-    return new Path({ family, inside, local: undefined, outside }, { ...rules, source: 'address' })
+    return new Path({ transport, family, inside, local: undefined, outside }, { ...rules, source: 'address' })
   }
 
   get outside(): Endpoint {
@@ -171,6 +173,7 @@ export class Path {
 const isAt = (a: Path['far'], b: Path['far']): boolean => a.port === b.port && a.address === b.address
 
 interface PathEnds {
+  readonly transport: Transport
   readonly family: Family
   readonly inside: Endpoint
   /** Of media; signalling has its outside end instead. */

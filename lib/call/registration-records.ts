@@ -60,7 +60,7 @@ export class Contact implements PathOwner {
     this.flow = flow
     this.binding = binding
     const from = callers === 'registrar' ? [flow.peer.address] : callers === 'any' ? [undefined] : callers
-    this.paths = from.map((it) => Path.signalling(flow.family, binding.inside, binding.outside, it, this))
+    this.paths = from.map((it) => Path.signalling(flow.family, binding, it, this))
   }
 }
 
@@ -89,14 +89,14 @@ export function emptyChange(): RegistrationChange {
 
 export function infoOf(registration: Registration): RegistrationInfo {
   const { binding, flow } = registration.way
-  const { inside, outside } = binding
-  return { aor: registration.aor, inside, outside, registrar: flow.peer, expiresAt: registration.expiresAt }
+  const { inside, outside, transport } = binding
+  return { aor: registration.aor, transport, inside, outside, registrar: flow.peer, expiresAt: registration.expiresAt }
 }
 
 export const requestKey = (message: SipMessage, flow: Flow): string =>
   `${flow.binding.inside.address}|${message.callId}|${message.cseq}`
 
 export function contactKey(binding: Binding, flow: Flow): string {
-  const { inside, outside } = binding
-  return `${inside.address}|${inside.port}|${outside.address}|${outside.port}|${flow.peer.address}`
+  const { inside, outside, transport } = binding
+  return `${transport}|${inside.address}|${inside.port}|${outside.address}|${outside.port}|${flow.peer.address}`
 }

@@ -19,7 +19,7 @@ import {
   Request,
   requestKey,
 } from './registration-records.js'
-import { isAt, portOf } from './rewrite.js'
+import { isAt, namedBinding } from './rewrite.js'
 
 /** A binding outlives its registration a little: the registrar may send until the last second, and a refresh may be on its way. */
 const GRACE_MS = 5_000
@@ -78,7 +78,7 @@ export class Registrations {
     const asked = new Map<Binding, Asked>()
     for (const { address, expiresSec } of contacts) {
       if (address?.address !== own.address || asked.size >= MAX_ASKED) continue
-      const binding = isAt(address, own) ? flow.binding : this.#bindings.ofInside(own.address, portOf(address))
+      const binding = isAt(address, own) ? flow.binding : namedBinding(address, 'out', this.#bindings)
       if (!binding) continue
       const seconds = expiresSec ?? message.expiresSec
       // Two addresses of record in one REGISTER there are not: of two values for one contact the longer counts.
@@ -123,7 +123,8 @@ export class Registrations {
     }
     registration.expiresAt = now + seconds * 1000
     this.#deadlines.set(registration, registration.expiresAt + GRACE_MS)
-    if (binding === flow.binding) this.#keep(registration.way, flow, now, change)
+    // A connection lives as long as its ends want.
+    if (binding === flow.binding && binding.transport === 'udp') this.#keep(registration.way, flow, now, change)
     change.registered.push(infoOf(registration))
   }
 

@@ -1,5 +1,5 @@
 import type { Endpoint } from '../../types/endpoint.js'
-import type { Binding, Way } from '../../types/flow.js'
+import type { Binding, Transport, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { AddressField } from '../../types/sip.js'
 import type { Bindings } from './binding.js'
@@ -97,11 +97,32 @@ function mapEndpoint(field: AddressField, own: Binding, way: Way, bindings: Bind
     if (field.address === from.address && to.address !== from.address) pushHost(field, to.address, edits)
     return
   }
-  const port = portOf(field)
-  const isOwn = field.address === from.address && port === from.port
-  if (isOwn) return write(field, own, way, isIdentity, edits)
-  const other = way === 'out' ? bindings.ofInside(field.address, port) : bindings.ofOutside(field.address, port)
+  const isOwn = field.address === from.address && portOf(field) === from.port
+  const transport = transportOf(field)
+  if (isOwn && (transport === undefined || transport === own.transport))
+    return write(field, own, way, isIdentity, edits)
+  const other = namedBinding(field, way, bindings) ?? (isOwn ? own : undefined)
   if (other) write(field, other, way, isIdentity, edits)
+}
+
+/** What a place says of its transport; undefined: nothing, or one that is not read. */
+export function transportOf({ scheme, transport, part }: AddressField): Transport | undefined {
+  const word = part === 'sent-by' ? scheme : transport
+  return word === 'tcp' || word === 'udp' ? word : undefined
+}
+
+/**
+ * The held binding that a place names, going `out` by its inside end, coming `in` by its outside end. Where no transport is written
+ * it is UDP (RFC 3263 4.1); a phone that has the other only may leave it out all the same.
+ */
+export function namedBinding(field: AddressField, way: Way, bindings: Bindings): Binding | undefined {
+  const port = portOf(field)
+  const find = (transport: Transport) =>
+    way === 'out'
+      ? bindings.ofInside(field.address, port, transport)
+      : bindings.ofOutside(field.address, port, transport)
+  const said = transportOf(field) ?? 'udp'
+  return find(said) ?? find(said === 'udp' ? 'tcp' : 'udp')
 }
 
 function write(field: AddressField, binding: Binding, way: Way, isIdentity: boolean, edits: Edit[]): void {

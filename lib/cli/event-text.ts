@@ -1,5 +1,6 @@
 /** Events and listed things as text for people: one row a kind. */
 import type { CallInfo, PinholeInfo, RegistrationInfo, StreamInfo } from '../../types/call.js'
+import type { Transport } from '../../types/flow.js'
 import type { HelperEvents } from '../../types/helper.js'
 import { duration, endpointText, printable } from './text.js'
 
@@ -7,6 +8,10 @@ export interface Listing<T> {
   readonly header: readonly string[]
   row(item: T, now: number): string[]
 }
+
+/** Most of it is UDP, which goes without saying. */
+const by = ({ transport }: { readonly transport: Transport }, text: string): string =>
+  transport === 'tcp' ? `${text} (tcp)` : text
 
 const streamText = ({ type, inside, outside, far }: StreamInfo): string =>
   `${printable(type)} ${endpointText(inside)} as ${endpointText(outside)} with ${far ? endpointText(far) : 'nobody yet'}`
@@ -21,7 +26,7 @@ export const calls: Listing<CallInfo> = {
     duration(now - call.since),
     call.caller,
     endpointText(call.inside),
-    endpointText(call.peer),
+    by(call, endpointText(call.peer)),
     call.streams.map(streamText).join('; ') || 'none',
     printable(call.callId),
   ],
@@ -30,7 +35,7 @@ export const calls: Listing<CallInfo> = {
 export const pinholes: Listing<PinholeInfo> = {
   header: ['KIND', 'FROM', 'TO', 'FOR', 'EXPECTATIONS', 'FLOWS', 'CALL-ID'],
   row: (it) => [
-    it.kind + (it.early ? ', early' : ''),
+    by(it, it.kind + (it.early ? ', early' : '')),
     endpointText(it.far),
     endpointText(it.outside),
     endpointText(it.inside),
@@ -44,7 +49,7 @@ export const registrations: Listing<RegistrationInfo> = {
   header: ['AOR', 'INSIDE', 'OUTSIDE', 'REGISTRAR', 'EXPIRES IN'],
   row: (it, now) => [
     printable(it.aor),
-    endpointText(it.inside),
+    by(it, endpointText(it.inside)),
     endpointText(it.outside),
     endpointText(it.registrar),
     duration(it.expiresAt - now),
@@ -53,14 +58,14 @@ export const registrations: Listing<RegistrationInfo> = {
 
 const ofCall = (call: CallInfo): string => {
   const media = call.streams.map(streamText).join('; ')
-  return `${stateText(call)}, ${endpointText(call.inside)} with ${endpointText(call.peer)}${media && `, ${media}`}, call ${printable(call.callId)}`
+  return `${stateText(call)}, ${endpointText(call.inside)} with ${by(call, endpointText(call.peer))}${media && `, ${media}`}, call ${printable(call.callId)}`
 }
 
 const ofPinhole = (it: PinholeInfo): string =>
-  `${it.kind}${it.early ? ' (early)' : ''} from ${endpointText(it.far)} to ${endpointText(it.outside)} for ${endpointText(it.inside)}${it.callId ? `, call ${printable(it.callId)}` : ''}`
+  `${by(it, it.kind)}${it.early ? ' (early)' : ''} from ${endpointText(it.far)} to ${endpointText(it.outside)} for ${endpointText(it.inside)}${it.callId ? `, call ${printable(it.callId)}` : ''}`
 
 const ofRegistration = (it: RegistrationInfo): string =>
-  `${printable(it.aor)} at ${endpointText(it.inside)}, outside ${endpointText(it.outside)}, by ${endpointText(it.registrar)}`
+  `${printable(it.aor)} at ${by(it, endpointText(it.inside))}, outside ${endpointText(it.outside)}, by ${endpointText(it.registrar)}`
 
 type EventTexts = { readonly [K in keyof HelperEvents]: (...args: HelperEvents[K]) => string }
 

@@ -110,6 +110,8 @@ export interface PinholeOptions {
   /** Where they go instead (DNAT). */
   readonly mapTo: Endpoint
   readonly source: SourcePolicy
+  /** IP protocol number. Default 17, UDP. */
+  readonly protocol?: number
   /** Default MEDIA_CLASS. */
   readonly class?: number
   /** Expectation function that does the NAT (`sip`); absent: no NAT. */
@@ -121,11 +123,11 @@ const anybody = { 4: '0.0.0.0', 6: '::' } as const
 
 /** inbound: from the reply side of the master, outbound: from its original side. */
 function pinhole(options: PinholeOptions, direction: 0 | 1): Expectation {
-  const { anchor, from, to, mapTo, source, zone } = options
+  const { anchor, from, to, mapTo, source, zone, protocol = UDP } = options
   const { family } = anchor
   const isExact = source === 'exact' && from.port !== 0
   const sender = { address: from.address ?? anybody[family], port: isExact ? from.port : 0 }
-  const tuple: Tuple = { family, protocol: UDP, source: sender, destination: to }
+  const tuple: Tuple = { family, protocol, source: sender, destination: to }
   return {
     master: anchor,
     tuple,

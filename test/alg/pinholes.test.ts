@@ -4,7 +4,19 @@ import { LocalStream, Path } from '../../lib/call/index.js'
 import { anchorConntrack, anchorTuple } from '../../lib/conntrack/index.js'
 import type { ConntrackOperation, Expectation } from '../../types/conntrack.js'
 import type { Endpoint } from '../../types/endpoint.js'
-import { answeredCall, endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, sdp, World } from '../call/world.js'
+import {
+  answeredCall,
+  endpoint,
+  flowOf,
+  INSIDE,
+  NOTHING,
+  OUTSIDE,
+  PEER,
+  request,
+  response,
+  sdp,
+  World,
+} from '../call/world.js'
 
 const [EBUSY, EINVAL] = [16, 22]
 const anchor = anchorTuple(4, 0)
@@ -60,12 +72,14 @@ t.test('expectations', async (t) => {
     `1 ${INSIDE}:4001 > ${PEER}:6009 => 0 ${PEER}:6009 sip`,
     `2 permanent 127.66.0.1:1024 > ${OUTSIDE}:30001 => 1 ${INSIDE}:4001 sip`,
   ])
-  const signalling = Path.signalling(4, endpoint(INSIDE, 5060), endpoint(OUTSIDE, 40000), PEER, { callId: undefined })
+  const nobody = { callId: undefined }
+  const { binding } = flowOf(endpoint(INSIDE, 5060), endpoint(OUTSIDE, 40000), endpoint(PEER, 5060))
+  const signalling = Path.signalling(4, binding, PEER, nobody)
   t.same(linesOf(signalling), [[`0 permanent ${PEER}:* > ${OUTSIDE}:40000 => 1 ${INSIDE}:5060 sip`]])
-  const [v6] = componentsOf(
-    Path.signalling(6, endpoint('fd00::1', 5060), endpoint('2001:db8::1', 4), undefined, { callId: undefined }),
-    anchorTuple(6, 0),
-  )
+  const [tcp] = componentsOf(Path.signalling(4, { ...binding, transport: 'tcp' }, PEER, nobody), anchor)
+  t.match(tcp!.expectations[0], { tuple: { protocol: 6 }, master: { protocol: 17 } })
+  const far = flowOf(endpoint('fd00::1', 5060), endpoint('2001:db8::1', 4), endpoint('2001:db8::2', 5060))
+  const [v6] = componentsOf(Path.signalling(6, far.binding, undefined, nobody), anchorTuple(6, 0))
   t.match(v6!.expectations[0], { tuple: { source: { address: '::' } }, mask: { source: { address: '::', port: 0 } } })
 })
 

@@ -67,7 +67,7 @@ class Box {
         return this.get()
       },
       bindingOf: (inside, outside) => world.engine.bindingOf(inside, outside),
-      heldBinding: ({ address, port }) => world.engine.bindings.ofInside(address, port),
+      heldBinding: ({ address, port }) => world.engine.bindings.ofInside(address, port, 'udp'),
     })
     this.judge = new Judge({
       engine: world.engine,

@@ -53,6 +53,7 @@ t.test('binds on the 2xx, and opens the way in from the registrar', async (t) =>
   t.same(world.engine.registered(), [
     {
       aor: 'sip:one@test.invalid',
+      transport: 'udp',
       inside: phone,
       outside,
       registrar: endpoint(PEER, 5060),

@@ -540,6 +540,7 @@ t.test('law: no message throws, and edits stay apart and in place', async (t) =>
   t.same(world.engine.size, {
     calls: 0,
     streams: 0,
+    listening: 0,
     registrations: 0,
     registering: 0,
     ports: 0,

@@ -5,7 +5,7 @@ import { scanMessage } from '../../lib/sip/index.js'
 import { FakeConntrack, sdpText, sipText } from '../../lib/testing/index.js'
 import type { ConntrackOperation } from '../../types/conntrack.js'
 import type { Endpoint } from '../../types/endpoint.js'
-import type { Flow, Way } from '../../types/flow.js'
+import type { Flow, Transport, Way } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { Tuple } from '../../types/tuple.js'
 
@@ -16,7 +16,11 @@ export const PEER = '198.51.100.20'
 export const endpoint = (address: string, port: number): Endpoint => ({ address, port })
 
 export function flowOf(inside: Endpoint, outside: Endpoint, peer: Endpoint): Flow {
-  return { family: inside.address.includes(':') ? 6 : 4, binding: { inside, outside, implied: undefined }, peer }
+  return {
+    family: inside.address.includes(':') ? 6 : 4,
+    binding: { transport: 'udp', inside, outside, implied: undefined },
+    peer,
+  }
 }
 
 /** The message of `text`; throws when it is none. */
@@ -120,11 +124,13 @@ export class World {
     inside: Endpoint = endpoint(INSIDE, 5060),
     outside: Endpoint = endpoint(OUTSIDE, 5060),
     peer: Endpoint = endpoint(PEER, 5060),
+    transport: Transport = 'udp',
   ): Flow {
-    const key = JSON.stringify([inside, outside, peer])
+    const key = JSON.stringify([inside, outside, peer, transport])
     let flow = this.#flows.get(key)
     if (!flow) {
-      flow = { family: inside.address.includes(':') ? 6 : 4, binding: this.engine.bindingOf(inside, outside), peer }
+      const binding = this.engine.bindingOf(inside, outside, transport)
+      flow = { family: inside.address.includes(':') ? 6 : 4, binding, peer }
       this.#flows.set(key, flow)
     }
     return flow
@@ -245,6 +251,7 @@ export const NOTHING: Record<string, number> = {
   registrations: 0,
   registering: 0,
   ports: 0,
+  listening: 0,
   bindings: 0,
   deadlines: 0,
   pinholes: 0,

@@ -20,6 +20,7 @@ const callNumber = (n: number): CallInfo => ({
   callId: `${n}@test`,
   state: 'answered',
   caller: 'inside',
+  transport: 'udp',
   inside: { address: '192.168.7.10', port: 5060 },
   peer: { address: '198.51.100.10', port: 5060 },
   since: 1_700_000_000_000,

@@ -18,6 +18,7 @@ const call: CallInfo = {
   callId: 'a\x1b[31m@x',
   state: 'answered',
   caller: 'inside',
+  transport: 'udp',
   inside,
   peer,
   since: NOW - 83_000,
@@ -29,6 +30,7 @@ const call: CallInfo = {
 }
 const pinhole: PinholeInfo = {
   kind: 'media',
+  transport: 'udp',
   family: 4,
   inside,
   outside: media.outside,
@@ -58,8 +60,18 @@ t.test('tables', async (t) => {
     'audio 192.168.7.10:4000 as 198.51.100.1:30000 with nobody yet; audio 192.168.7.10:4000 as 198.51.100.1:30000 with [2001:db8::1]:5060',
     'a\\x1b[31m@x',
   ])
+  t.equal(calls.row({ ...call, transport: 'tcp' }, NOW)[4], '[2001:db8::1]:5060 (tcp)')
+  t.equal(pinholes.row({ ...pinhole, transport: 'tcp', kind: 'signalling', early: false }, NOW)[0], 'signalling (tcp)')
   t.same(pinholes.row(pinhole, NOW).slice(0, 2), ['media, early', '198.51.100.10:*'])
-  const registration = { aor: 'sip:a@b', inside, outside: media.outside, registrar: peer, expiresAt: NOW + 3_723_000 }
+  const registration = {
+    aor: 'sip:a@b',
+    transport: 'tcp' as const,
+    inside,
+    outside: media.outside,
+    registrar: peer,
+    expiresAt: NOW + 3_723_000,
+  }
+  t.equal(registrations.row(registration, NOW)[1], '192.168.7.10:5060 (tcp)')
   t.same(registrations.row(registration, NOW).at(-1), '1 h 02 min')
   for (const [listing, item] of [
     [calls, call],
