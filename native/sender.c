@@ -2,23 +2,26 @@
 
 #include <errno.h>
 #include <linux/netlink.h>
-#include <pthread.h>
-#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "thread.h"
+
 /* Below this, waking a thread costs more than it spares: some eight rewritten messages. */
 #define SMALL 8192
 #define MOST_UNDER_WAY (4 << 20)
-#define STACK_BYTES (64 << 10)
 #define RETRY_USEC 500
+/* Chunks kept for the next batches: fresh memory would be paged in for each. */
+#define MOST_SPARE 8
+#define SPARE_BYTES (128 << 10)
 
 struct chunk {
   struct chunk *next;
   size_t length;
+  size_t room;
   uint8_t bytes[];
 };
 
@@ -30,6 +33,8 @@ struct sender {
   pthread_cond_t drained;
   struct chunk *first;
   struct chunk **last;
+  struct chunk *spare;
+  int spare_count;
   size_t under_way; /* bytes, those being sent included */
   bool is_ending;
   int error; /* errno of a datagram that could not be sent, until it is told */
@@ -50,6 +55,30 @@ static int send_patiently(int fd, const uint8_t *bytes, size_t length) {
   return error;
 }
 
+/* Under the lock, as `recycle`. NULL: no memory. */
+static struct chunk *make_chunk(struct sender *sender, size_t length) {
+  struct chunk *chunk = sender->spare;
+  if (chunk != NULL && length <= chunk->room) {
+    sender->spare = chunk->next;
+    sender->spare_count--;
+    return chunk;
+  }
+  size_t room = length > SPARE_BYTES ? length : SPARE_BYTES;
+  chunk = malloc(sizeof *chunk + room);
+  if (chunk != NULL) chunk->room = room;
+  return chunk;
+}
+
+static void recycle(struct sender *sender, struct chunk *chunk) {
+  if (sender->spare_count == MOST_SPARE || chunk->room > SPARE_BYTES) {
+    free(chunk);
+    return;
+  }
+  chunk->next = sender->spare;
+  sender->spare = chunk;
+  sender->spare_count++;
+}
+
 static void *run(void *data) {
   struct sender *sender = data;
   pthread_mutex_lock(&sender->lock);
@@ -64,25 +93,11 @@ static void *run(void *data) {
     pthread_mutex_lock(&sender->lock);
     if (error != 0) sender->error = error;
     sender->under_way -= chunk->length;
-    free(chunk);
+    recycle(sender, chunk);
     pthread_cond_signal(&sender->drained);
   }
   pthread_mutex_unlock(&sender->lock);
   return NULL;
-}
-
-/* Signals are Node's. */
-static int start_thread(struct sender *sender) {
-  sigset_t all, before;
-  pthread_attr_t attributes;
-  sigfillset(&all);
-  pthread_attr_init(&attributes);
-  pthread_attr_setstacksize(&attributes, STACK_BYTES);
-  pthread_sigmask(SIG_SETMASK, &all, &before);
-  int error = pthread_create(&sender->thread, &attributes, run, sender);
-  pthread_sigmask(SIG_SETMASK, &before, NULL);
-  pthread_attr_destroy(&attributes);
-  return error;
 }
 
 static struct sender *start(int fd) {
@@ -93,7 +108,7 @@ static struct sender *start(int fd) {
   pthread_mutex_init(&sender->lock, NULL);
   pthread_cond_init(&sender->filled, NULL);
   pthread_cond_init(&sender->drained, NULL);
-  if (start_thread(sender) == 0) return sender;
+  if (thread_start(&sender->thread, run, sender) == 0) return sender;
   free(sender);
   return NULL;
 }
@@ -110,7 +125,7 @@ int64_t sender_post(struct sender **owner, int fd, const uint8_t *bytes, size_t 
   int error = sender->error;
   sender->error = 0;
   bool is_here = error == 0 && length < SMALL && sender->under_way == 0;
-  struct chunk *chunk = error == 0 && !is_here ? malloc(sizeof *chunk + length) : NULL;
+  struct chunk *chunk = error == 0 && !is_here ? make_chunk(sender, length) : NULL;
   if (error == 0 && !is_here && chunk == NULL) error = ENOMEM;
   if (chunk != NULL) {
     while (sender->under_way > MOST_UNDER_WAY) pthread_cond_wait(&sender->drained, &sender->lock);
@@ -136,6 +151,10 @@ void sender_end(struct sender **owner) {
   pthread_cond_signal(&sender->filled);
   pthread_mutex_unlock(&sender->lock);
   pthread_join(sender->thread, NULL);
+  for (struct chunk *chunk = sender->spare; chunk != NULL; chunk = sender->spare) {
+    sender->spare = chunk->next;
+    free(chunk);
+  }
   pthread_mutex_destroy(&sender->lock);
   pthread_cond_destroy(&sender->filled);
   pthread_cond_destroy(&sender->drained);

@@ -19,6 +19,8 @@ export interface NetlinkSocketOptions {
   readonly slotSize: number
   /** Datagrams a batch may have. */
   readonly slots: number
+  /** Under load a thread receives the next batch while JavaScript has this one. Default false. */
+  readonly readAhead?: boolean
   /** Kernel-side buffer, bytes. */
   readonly receiveBuffer?: number | undefined
 }
@@ -28,16 +30,17 @@ export interface NetlinkSocket {
   readonly native: NativeSocket
   readonly buffer: Uint8Array
   readonly slotSize: number
-  /** Length of datagram i of the last batch; above `slotSize`: truncated. */
+  /** Length of the datagram in slot i, of the last batch there; above `slotSize`: truncated. */
   readonly lengths: Uint32Array
 }
 
 /** Opens a netlink socket with extended ACKs on. Throws ERR_ADDON, ERR_PERMISSION, ERR_UNSUPPORTED or ERR_KERNEL. */
 export function openNetlinkSocket(protocol: number, options: NetlinkSocketOptions): NetlinkSocket {
-  const { netns = '', slotSize, slots } = options
+  const { netns = '', slotSize, readAhead = false } = options
+  const slots = options.slots * (readAhead ? 2 : 1)
   const buffer = new Uint8Array(slotSize * slots)
   const lengths = new Uint32Array(slots)
-  const native = nativeAddon().open(protocol, netns, buffer, slotSize, lengths)
+  const native = nativeAddon().open(protocol, netns, buffer, slotSize, lengths, readAhead)
   if (typeof native === 'number') {
     throw kernelError(`open netlink socket${netns && ` in ${netns}`}`, -native)
   }
