@@ -14,7 +14,7 @@ const PEER = '198.51.100.20'
 const OUTSIDE = '203.0.113.1'
 const COUNT = Number(process.argv[2] ?? 20_000)
 
-const engine = new Engine({ source: 'latch', early: 'peer', calls: 1_000_000, ports: [1024, 65_535] })
+const engine = new Engine({ source: 'latch', early: 'peer', budgets: { calls: 1_000_000 }, ports: [1024, 65_535] })
 const pinholes = new Pinholes({
   kernel: {
     batch: (operations) => Promise.resolve(operations.map(() => ({ errno: 0 }))),

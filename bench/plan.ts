@@ -25,7 +25,13 @@ if (found.state !== 'found') throw new Error(found.state)
 const location: PacketLocation = found
 const { start } = location.payload
 
-const newEngine = (): Engine => new Engine({ source: 'latch', early: 'peer', ports: [30_000, 39_999] })
+const newEngine = (): Engine =>
+  new Engine({
+    source: 'latch',
+    early: 'peer',
+    ports: [30_000, 39_999],
+    budgets: { callsPerSecond: 100_000, portsPerHost: 10_000 },
+  })
 
 function scanned(packet: Uint8Array) {
   const scan = scanMessage(packet, start, packet.length)

@@ -32,6 +32,13 @@ export type RefusalReason =
   | 'calls-exhausted'
   | 'forks-exhausted'
   | 'registrations-exhausted'
+  | 'host-calls-exhausted'
+  | 'host-registrations-exhausted'
+  | 'host-ports-exhausted'
+  | 'call-rate-exceeded'
+  | 'pinholes-exhausted'
+  | 'message-too-large'
+  | 'headers-too-many'
 
 /** A live call, as `calls()` and the `call` event show it. A snapshot: it does not change under the reader. */
 export interface CallInfo {

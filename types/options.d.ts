@@ -55,13 +55,28 @@ export interface PolicyOptions {
   readonly failure?: 'accept' | 'drop'
 }
 
+/** How much there may be. What goes beyond is refused, message by message, counted and reported under a literal reason. */
 export interface BudgetOptions {
   /** Live calls in all. Default 100,000. */
   readonly calls?: number
+  /** Live calls of one inside host. Default 10,000. */
+  readonly callsPerHost?: number
+  /** New calls a second from one host, inside or outside. Default 1000. */
+  readonly callsPerSecond?: number
   /** Registrations in all. Default 100,000. */
   readonly registrations?: number
+  /** Registrations of one inside host. Default 10,000. */
+  readonly registrationsPerHost?: number
   /** Media streams a message. Default 32. */
   readonly streams?: number
+  /** Pinholes of one call: one a stream and far end. Default 64. */
+  readonly pinholesPerCall?: number
+  /** Outside media ports of one inside host. Default three quarters of `media.ports`, and no less than 64. */
+  readonly portsPerHost?: number
+  /** Bytes of one message. Default 65,535. */
+  readonly messageBytes?: number
+  /** Header lines of one message. Default 256. */
+  readonly headers?: number
 }
 
 /** Messages judged without help, by literal reason. */

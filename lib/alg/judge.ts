@@ -128,15 +128,19 @@ export class Judge {
 
   /** Publishes a plan's events and notes the flows it wants kept. A listener that throws is reported; nothing waits for it. */
   tell(plan: Plan): void {
-    const { keepAlive, now, onEvent, onError, counters } = this.#options
+    const { keepAlive, now } = this.#options
     for (const { flow, seconds } of plan.keepAlive) keepAlive.keep(flow, seconds, now())
-    for (const event of plan.events) {
-      if (event.kind === 'refused') counters.add(`refused-${event.refusal.reason}`)
-      try {
-        onEvent(event)
-      } catch (error) {
-        onError(error as Error)
-      }
+    for (const event of plan.events) this.say(event)
+  }
+
+  /** Counts and publishes one event. */
+  say(event: CallEvent): void {
+    const { onEvent, onError, counters } = this.#options
+    if (event.kind === 'refused') counters.add(`refused-${event.refusal.reason}`)
+    try {
+      onEvent(event)
+    } catch (error) {
+      onError(error as Error)
     }
   }
 

@@ -1,6 +1,8 @@
-import type { SipHelperOptions } from '../../types/options.js'
+import type { BudgetOptions, SipHelperOptions } from '../../types/options.js'
+import type { SipLimits } from '../../types/sip.js'
 import { canonicalAddress } from '../base/address.js'
 import { CthelperError } from '../base/errors.js'
+import { type Budgets, budgetsOf, budgetTable, type EngineOptions } from '../call/index.js'
 
 /** `SipHelperOptions` with every default filled in and every value checked. */
 export interface Settings {
@@ -20,7 +22,7 @@ export interface Settings {
   readonly masquerade: boolean
   readonly leaseSec: number
   readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>>
-  readonly budgets: { readonly calls: number; readonly registrations: number; readonly streams: number }
+  readonly budgets: Budgets
 }
 
 /** Linux IFNAMSIZ, its NUL left out. */
@@ -49,7 +51,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
   signalling: ['callers'],
   policy: ['notSip', 'malformed', 'failure'],
-  budgets: ['calls', 'registrations', 'streams'],
+  budgets: budgetTable.map(({ name }) => name),
 }
 
 function checkKeys(group: string, value: object | undefined): void {
@@ -108,6 +110,28 @@ function sipPorts(value: unknown): readonly number[] {
   return value.map((it) => integer('ports', it, 1, 65535))
 }
 
+function checkedBudgets(given: BudgetOptions, ports: readonly [number, number] | undefined): Budgets {
+  for (const { name, low, high } of budgetTable) {
+    if (given[name] !== undefined) integer(`budgets.${name}`, given[name], low, high)
+  }
+  return budgetsOf(given, ports)
+}
+
+/** Those of the settings that are the engine's. */
+export function engineSettings({
+  media,
+  callers,
+  budgets,
+}: Pick<Settings, 'media' | 'callers' | 'budgets'>): EngineOptions {
+  const { source, early, ports, hosts: mediaHosts, idleSec } = media
+  return { source, early, ports, mediaHosts, idleMs: idleSec * 1000, callers, budgets }
+}
+
+/** Those that bound a message. */
+export function sipLimits({ budgets }: Pick<Settings, 'budgets'>): SipLimits {
+  return { maxHeaders: budgets.headers, maxBytes: budgets.messageBytes }
+}
+
 /** Checks options and fills in defaults. Throws CthelperError ERR_CONFIG that names the option and what is wrong with it. */
 export function settingsOf(options: SipHelperOptions): Settings {
   if (options === undefined) fail('(all)', 'must be an object')
@@ -125,6 +149,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
   if (options.netns !== undefined && (typeof options.netns !== 'string' || options.netns === ''))
     fail('netns', 'must be the path of a network namespace')
   const { callers = 'registrar' } = signalling
+  const ports = media.ports === undefined ? undefined : portRange(media.ports)
   return {
     inside,
     outside,
@@ -132,7 +157,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
     ports: sipPorts(or(options.ports, [5060])),
     queue: integer('queue', or(options.queue, 5060), 0, 65534),
     media: {
-      ports: media.ports === undefined ? undefined : portRange(media.ports),
+      ports,
       source: oneOf('media.source', or(media.source, 'latch'), ['exact', 'latch', 'address']),
       early: oneOf('media.early', or(media.early, 'peer'), ['peer', 'none', 'any']),
       hosts: addresses('media.hosts', or(media.hosts, [])),
@@ -146,10 +171,6 @@ export function settingsOf(options: SipHelperOptions): Settings {
       malformed: oneOf('policy.malformed', or(policy.malformed, 'accept'), ['accept', 'drop']),
       failure: oneOf('policy.failure', or(policy.failure, 'accept'), ['accept', 'drop']),
     },
-    budgets: {
-      calls: integer('budgets.calls', or(budgets.calls, 100_000), 1, 10_000_000),
-      registrations: integer('budgets.registrations', or(budgets.registrations, 100_000), 1, 10_000_000),
-      streams: integer('budgets.streams', or(budgets.streams, 32), 1, 4096),
-    },
+    budgets: checkedBudgets(budgets, ports),
   }
 }

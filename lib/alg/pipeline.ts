@@ -1,8 +1,8 @@
 import type { Flow, Way } from '../../types/flow.js'
 import type { QueuedPacket, VerdictKind, VerdictOptions } from '../../types/nfqueue.js'
 import type { PacketLocation } from '../../types/packet.js'
-import type { SipMessage } from '../../types/sip.js'
-import type { Plan } from '../call/index.js'
+import type { MalformedSip, SipLimits, SipMessage } from '../../types/sip.js'
+import type { CallEvent, Plan } from '../call/index.js'
 import { locate, rebuild } from '../packet/index.js'
 import { scanMessage } from '../sip/index.js'
 import type { Counters } from './counters.js'
@@ -19,6 +19,8 @@ export interface PipelineOptions {
   readonly flows: Flows
   readonly counters: Counters
   readonly policy: MessagePolicy
+  /** Bounds of one message; what goes beyond is malformed. */
+  readonly limits: SipLimits
   /** Interface indices towards the inside. */
   isInside(index: number): boolean
 }
@@ -32,10 +34,12 @@ const PASS: VerdictOptions = {}
  */
 export class Pipeline {
   readonly #options: PipelineOptions
+  readonly limits: SipLimits
   readonly #target = new Uint8Array(MAX_PACKET)
 
   constructor(options: PipelineOptions) {
     this.#options = options
+    this.limits = options.limits
   }
 
   /** A flow's first packet, seen in forward on kernels without NFQA_CT: it gets its token there and its help at postrouting. */
@@ -47,16 +51,19 @@ export class Pipeline {
 
   /** A packet in its final form. Every packet gets exactly one verdict. */
   handle(packet: QueuedPacket, sink: VerdictSink): void {
-    const { flows, counters, policy, judge } = this.#options
+    const { flows, counters, policy, limits, judge } = this.#options
     const first = flows.take(packet.mark)
     const bytes = packet.payload
     const location = locate(bytes)
     const mark = first?.mark
     if (location.state !== 'found') return this.unhelped({ packet, sink, mark }, location.reason, 'accept')
     const { start, end } = location.payload
-    const scan = scanMessage(bytes, start, end)
+    const scan = scanMessage(bytes, start, end, limits)
     if (scan.state === 'absent') return this.unhelped({ packet, sink, mark }, scan.reason, policy.notSip)
-    if (scan.state === 'malformed') return this.unhelped({ packet, sink, mark }, scan.reason, policy.malformed)
+    if (scan.state === 'malformed') {
+      if (isBudget(scan.reason)) judge.say(overBudget(scan.reason, location))
+      return this.unhelped({ packet, sink, mark }, scan.reason, policy.malformed)
+    }
     const verdict = new PacketMessage(this, packet, sink, mark, location)
     const way: Way = this.#options.isInside(packet.indev) ? 'out' : 'in'
     counters.add(scan.value.kind === 'request' ? 'requests' : 'responses')
@@ -100,6 +107,15 @@ export class Pipeline {
   }
 }
 
+type OverBudget = 'message-too-large' | 'headers-too-many'
+const isBudget = (reason: MalformedSip): reason is OverBudget =>
+  reason === 'message-too-large' || reason === 'headers-too-many'
+
+function overBudget(reason: OverBudget, { source, payload }: PacketLocation): CallEvent {
+  const detail = `a message of ${payload.end - payload.start} bytes from ${source.address}:${source.port}`
+  return { kind: 'refused', refusal: { reason, callId: '', detail } }
+}
+
 /** What a verdict needs. */
 interface Verdict {
   readonly packet: QueuedPacket
@@ -140,7 +156,7 @@ class PacketMessage implements Message, Verdict {
 
   message(): SipMessage {
     const { start, end } = this.location.payload
-    const scan = scanMessage(this.packet.payload, start, end)
+    const scan = scanMessage(this.packet.payload, start, end, this.#pipeline.limits)
     if (scan.state !== 'found') throw new Error(`a copy differs from its packet: ${scan.reason}`)
     return scan.value
   }

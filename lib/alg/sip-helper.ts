@@ -16,7 +16,7 @@ import { Interfaces } from './interfaces.js'
 import { Judge } from './judge.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
-import { type Settings, settingsOf } from './options.js'
+import { engineSettings, type Settings, settingsOf, sipLimits } from './options.js'
 import { installOwnTable } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
@@ -103,7 +103,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       onError,
     })
     const isInside = (index: number) => interfaces.isInside(index)
-    const pipeline = new Pipeline({ judge, flows, counters, policy, isInside })
+    const pipeline = new Pipeline({ judge, flows, counters, policy, limits: sipLimits(settings), isInside })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
     undo.push(() => kernelEvents.close())
@@ -225,15 +225,8 @@ function renamed({ flows, first }: Flows['size']): Record<string, number> {
 }
 
 function engineOf(settings: Settings, interfaces: Interfaces, pinholes: Pinholes): Engine {
-  const { media, budgets, callers } = settings
   return new Engine({
-    source: media.source,
-    early: media.early,
-    ports: media.ports,
-    mediaHosts: media.hosts,
-    idleMs: media.idleSec * 1000,
-    callers,
-    ...budgets,
+    ...engineSettings(settings),
     isGateway: (address) => interfaces.isOwn(address),
     isLive: (path) => pinholes.isLive(path),
   })

@@ -10,8 +10,11 @@ export class CallPaths {
   readonly #ports: Ports
   readonly #streams: Streams
   readonly #policy: PathPolicy
+  /** Paths a call may have. */
+  readonly #limit: number
 
-  constructor(ports: Ports, streams: Streams, policy: PathPolicy) {
+  constructor(ports: Ports, streams: Streams, policy: PathPolicy, limit: number) {
+    this.#limit = limit
     this.#ports = ports
     this.#streams = streams
     this.#policy = policy
@@ -19,7 +22,12 @@ export class CallPaths {
 
   /** Brings the call's ways in line with what its dialogs say now, and gives back the streams that nobody names any more. */
   settle(call: Call, plan: Planned): void {
-    const { open, close } = hold(call, shared(call, wantedPaths(call, this.#policy)))
+    const wanted = shared(call, wantedPaths(call, this.#policy))
+    if (wanted.length > this.#limit) {
+      plan.refuse('pinholes-exhausted', `the call asks for ${wanted.length} pinholes`)
+      wanted.length = this.#limit
+    }
+    const { open, close } = hold(call, wanted)
     for (const path of open) plan.open.push(path)
     for (const path of close) plan.close.push(path)
     this.#dropUnused(call)

@@ -13,6 +13,11 @@ export class Calls {
     return this.#hosts.get(insideAddress)?.get(callId)
   }
 
+  /** Live calls of one inside host. */
+  ofHost(insideAddress: string): number {
+    return this.#hosts.get(insideAddress)?.size ?? 0
+  }
+
   add(call: Call): void {
     const { address } = call.flow.binding.inside
     const calls = this.#hosts.get(address)

@@ -10,6 +10,8 @@ export interface ContextOptions {
   readonly mediaHosts?: readonly string[]
   /** Whether an address is the gateway's own. Default: none is. */
   readonly isGateway?: (address: string) => boolean
+  /** Outside ports that the streams of one inside host may lease. */
+  readonly portsPerHost: number
 }
 
 /** One object for all messages: which flow and plan it speaks of is set before each. */
@@ -20,8 +22,10 @@ export class Context implements SessionContext {
   readonly streams: Streams
   readonly mediaHosts: ReadonlySet<string>
   readonly isGateway: (address: string) => boolean
+  readonly portsPerHost: number
 
-  constructor(ports: Ports, streams: Streams, { mediaHosts, isGateway }: ContextOptions) {
+  constructor(ports: Ports, streams: Streams, { mediaHosts, isGateway, portsPerHost }: ContextOptions) {
+    this.portsPerHost = portsPerHost
     this.ports = ports
     this.streams = streams
     this.mediaHosts = new Set(mediaHosts)

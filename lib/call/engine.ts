@@ -8,7 +8,9 @@ import { Deadlines } from '../base/deadlines.js'
 import { scanSdp } from '../sdp/index.js'
 import { addressFields, sdpBodies } from '../sip/index.js'
 import { Bindings } from './binding.js'
+import { type Budgets, budgetsOf } from './budget.table.js'
 import { Call, TRANSACTION_MS, type Transaction } from './call.js'
+import { CallBudget } from './call-budget.js'
 import { CallPaths } from './call-paths.js'
 import { Calls } from './calls.js'
 import { Context, type ContextOptions } from './context.js'
@@ -27,13 +29,11 @@ import { fixLengths, rewriteSdp } from './rewrite-sdp.js'
 import { insideSession, outsideSession } from './session.js'
 import { Streams } from './streams.js'
 
-export interface EngineOptions extends PathPolicy, ContextOptions {
+export interface EngineOptions extends PathPolicy, Omit<ContextOptions, 'portsPerHost'> {
   readonly ports?: readonly [number, number] | undefined
   readonly callers?: Callers
-  /** Budgets. */
-  readonly calls?: number
-  readonly registrations?: number
-  readonly streams?: number
+  /** Default as `budgetTable` says. */
+  readonly budgets?: Partial<Budgets>
   readonly idleMs?: number
   /** Whether a live media flow has been admitted through the path. */
   readonly isLive?: (path: Path) => boolean
@@ -54,6 +54,8 @@ export class Engine {
   readonly #deadlines = new Deadlines<Call>()
   readonly #options: EngineOptions
   readonly #streams = new Streams()
+  readonly #budgets: Budgets
+  readonly #budget: CallBudget
   readonly #context: Context
   readonly #paths: CallPaths
   readonly #listening = new Listening(this.bindings)
@@ -61,13 +63,11 @@ export class Engine {
   constructor(options: EngineOptions) {
     this.#options = options
     this.ports = new Ports({ range: options.ports })
-    this.#context = new Context(this.ports, this.#streams, options)
-    this.#paths = new CallPaths(this.ports, this.#streams, options)
-    this.registrations = new Registrations(
-      this.bindings,
-      options.callers ?? 'registrar',
-      options.registrations ?? 100_000,
-    )
+    this.#budgets = budgetsOf(options.budgets ?? {}, options.ports)
+    this.#budget = new CallBudget(this.#budgets)
+    this.#context = new Context(this.ports, this.#streams, { ...options, portsPerHost: this.#budgets.portsPerHost })
+    this.#paths = new CallPaths(this.ports, this.#streams, options, this.#budgets.pinholesPerCall)
+    this.registrations = new Registrations(this.bindings, options.callers ?? 'registrar', this.#budgets)
   }
 
   get size(): Record<
@@ -124,7 +124,7 @@ export class Engine {
   }
 
   #scan(message: SipMessage, body: SdpBody, plan: Planned): Sdp | undefined {
-    const scan = scanSdp(message.bytes, body.start, body.end, { maxMedia: this.#options.streams ?? 32 })
+    const scan = scanSdp(message.bytes, body.start, body.end, { maxMedia: this.#budgets.streams })
     if (scan.state === 'found') return scan.value
     if (scan.state === 'malformed') plan.refuse('sdp-malformed', `session description: ${scan.reason}`)
     return undefined
@@ -145,11 +145,14 @@ export class Engine {
     if (message.kind === 'response') return undefined
     const begins = message.method === 'INVITE' || (message.method === 'UPDATE' && hasSdp)
     if (!begins) return undefined
-    if (this.#calls.size >= (this.#options.calls ?? 100_000)) {
-      plan.refuse('calls-exhausted', `${this.#calls.size} calls are live already`)
+    const caller: Side = way === 'out' ? 'inside' : 'outside'
+    const inside = flow.binding.inside.address
+    const sender = caller === 'inside' ? inside : flow.peer.address
+    const refusal = this.#budget.refusal(this.#calls, inside, sender, now)
+    if (refusal) {
+      plan.refuse(refusal.reason, refusal.detail)
       return undefined
     }
-    const caller: Side = way === 'out' ? 'inside' : 'outside'
     const call = new Call(message.callId, caller, message, flow, now)
     this.#calls.add(call)
     this.bindings.hold(flow.binding)

@@ -1,5 +1,6 @@
 /** Calls and registrations: pure decisions about SIP messages. No I/O, no clock. */
 export { isPrivate } from './address-policy.js'
+export { type BudgetName, type BudgetRow, type Budgets, budgetsOf, budgetTable } from './budget.table.js'
 export { Engine, type EngineOptions } from './engine.js'
 export { LocalStream, Path } from './media.js'
 export type { CallEvent, Plan } from './plan.js'

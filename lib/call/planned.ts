@@ -34,7 +34,7 @@ export class Planned implements Plan {
     this.open.push(...change.open)
     this.close.push(...change.close)
     this.keepAlive.push(...change.keepAlive)
-    if (change.isExhausted) this.refuse('registrations-exhausted', 'too many registrations')
+    if (change.refused) this.refuse(change.refused, `a contact that was granted is one too many`)
     for (const registration of change.registered) this.events.push({ kind: 'registration', registration })
     for (const registration of change.unregistered) this.events.push({ kind: 'unregistration', registration })
   }

@@ -66,6 +66,8 @@ export class Contact implements PathOwner {
 
 export type Callers = 'registrar' | 'any' | readonly string[]
 
+export type RegistrationRefusal = 'registrations-exhausted' | 'host-registrations-exhausted'
+
 /** What a granted or ended registration asks of the kernel. */
 export interface RegistrationChange {
   readonly open: Path[]
@@ -75,7 +77,7 @@ export interface RegistrationChange {
   readonly registered: RegistrationInfo[]
   readonly unregistered: RegistrationInfo[]
   /** The budget had no room for a contact that the registrar granted. */
-  isExhausted: boolean
+  refused: RegistrationRefusal | undefined
 }
 
 export interface Keep {
@@ -84,7 +86,7 @@ export interface Keep {
 }
 
 export function emptyChange(): RegistrationChange {
-  return { open: [], close: [], keepAlive: [], registered: [], unregistered: [], isExhausted: false }
+  return { open: [], close: [], keepAlive: [], registered: [], unregistered: [], refused: undefined }
 }
 
 export function infoOf(registration: Registration): RegistrationInfo {

@@ -4,6 +4,7 @@ import type { ContactValue, SipMessage } from '../../types/sip.js'
 import { Deadlines } from '../base/deadlines.js'
 import { contactValues } from '../sip/index.js'
 import type { Bindings } from './binding.js'
+import type { Budgets } from './budget.table.js'
 import { TRANSACTION_MS } from './call.js'
 import { aorOf, grantedSec } from './granted.js'
 import type { Path } from './media.js'
@@ -16,6 +17,7 @@ import {
   infoOf,
   Registration,
   type RegistrationChange,
+  type RegistrationRefusal,
   Request,
   requestKey,
 } from './registration-records.js'
@@ -31,16 +33,18 @@ const MAX_ASKED = 16
 export class Registrations {
   readonly #bindings: Bindings
   readonly #callers: Callers
-  readonly #limit: number
+  readonly #limits: Pick<Budgets, 'registrations' | 'registrationsPerHost'>
+  /** Registrations by inside address. */
+  readonly #hosts = new Map<string, number>()
   readonly #requests = new Map<string, Request>()
   readonly #contacts = new Map<string, Contact>()
   readonly #deadlines = new Deadlines<Request | Registration>()
   #count = 0
 
-  constructor(bindings: Bindings, callers: Callers, limit: number) {
+  constructor(bindings: Bindings, callers: Callers, limits: Pick<Budgets, 'registrations' | 'registrationsPerHost'>) {
     this.#bindings = bindings
     this.#callers = callers
-    this.#limit = limit
+    this.#limits = limits
   }
 
   get size(): number {
@@ -61,7 +65,7 @@ export class Registrations {
     const asked = this.#askedOf(contacts, message, flow)
     if (asked.length === 0 && !isWildcard) return
     // A flood of REGISTERs pushes its own out, not a refresh whose answer is on its way.
-    if (this.#requests.size >= this.#limit) this.#forgetRequest(this.#requests.values().next().value!)
+    if (this.#requests.size >= this.#limits.registrations) this.#forgetRequest(this.#requests.values().next().value!)
     const request = new Request(key, flow.peer.address, message.fromTag, asked, isWildcard)
     this.#requests.set(key, request)
     this.#deadlines.set(request, now + TRANSACTION_MS)
@@ -112,20 +116,32 @@ export class Registrations {
     const known = this.#contacts.get(contactKey(binding, flow))
     let registration = known?.registrations.get(aor)
     if (!registration) {
-      if (this.#count >= this.#limit) {
-        change.isExhausted = true
-        return
-      }
+      change.refused ??= this.#refusal(binding)
+      if (change.refused) return
       const contact = known ?? this.#addContact(binding, flow, change)
       registration = new Registration(aor, contact)
       contact.registrations.set(aor, registration)
-      this.#count++
+      this.#add(binding, 1)
     }
     registration.expiresAt = now + seconds * 1000
     this.#deadlines.set(registration, registration.expiresAt + GRACE_MS)
     // A connection lives as long as its ends want.
     if (binding === flow.binding && binding.transport === 'udp') this.#keep(registration.way, flow, now, change)
     change.registered.push(infoOf(registration))
+  }
+
+  /** Why there is no room for one more. */
+  #refusal({ inside }: Binding): RegistrationRefusal | undefined {
+    const { registrations, registrationsPerHost } = this.#limits
+    if (this.#count >= registrations) return 'registrations-exhausted'
+    return (this.#hosts.get(inside.address) ?? 0) >= registrationsPerHost ? 'host-registrations-exhausted' : undefined
+  }
+
+  #add({ inside }: Binding, count: 1 | -1): void {
+    this.#count += count
+    const own = (this.#hosts.get(inside.address) ?? 0) + count
+    if (own === 0) this.#hosts.delete(inside.address)
+    else this.#hosts.set(inside.address, own)
   }
 
   #addContact(binding: Binding, flow: Flow, change: RegistrationChange): Contact {
@@ -160,7 +176,7 @@ export class Registrations {
   #remove(registration: Registration, change: RegistrationChange): void {
     const { way, aor } = registration
     if (!way.registrations.delete(aor)) return
-    this.#count--
+    this.#add(way.binding, -1)
     this.#deadlines.clear(registration)
     change.unregistered.push(infoOf(registration))
     if (way.registrations.size > 0) return

@@ -16,6 +16,8 @@ export interface SessionContext {
   isGateway(address: string): boolean
   /** Inside addresses that SDP may name besides the sender's own. */
   readonly mediaHosts: ReadonlySet<string>
+  /** Outside ports that the streams of one inside host may lease. */
+  readonly portsPerHost: number
   refuse(reason: RefusalReason, detail: string): void
 }
 
@@ -96,12 +98,16 @@ function ownLease(sdp: Sdp, media: SdpMedia, { flow, ports }: SessionContext): L
 function lease(
   media: SdpMedia,
   inside: Endpoint,
-  { flow, ports, streams, refuse }: SessionContext,
+  { flow, ports, streams, refuse, portsPerHost }: SessionContext,
 ): LocalStream | undefined {
   const { address: outsideAddress } = flow.binding.outside
   const isTranslated = outsideAddress !== flow.binding.inside.address
   const rtcpPort = insideRtcpPort(media, inside, refuse)
   const local = new LocalStream(inside, rtcpPort, isTranslated ? outsideAddress : inside.address, flow.family)
+  if (isTranslated && streams.portsOf(inside.address) + local.portCount > portsPerHost) {
+    refuse('host-ports-exhausted', `${inside.address} has its ${portsPerHost} outside ports already`)
+    return undefined
+  }
   local.outsidePort = isTranslated ? ports.lease(outsideAddress, inside.port, local.portCount, local) : inside.port
   if (local.outsidePort === 0) {
     refuse('ports-exhausted', `no outside port is left on ${outsideAddress} for ${inside.address}:${inside.port}`)

@@ -2,7 +2,7 @@ import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Flow, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { SipMessage } from '../../types/sip.js'
-import type { Settings } from '../alg/index.js'
+import { engineSettings, type Settings } from '../alg/index.js'
 import { type CallEvent, Engine, type Path, type Plan } from '../call/index.js'
 import { addressFields, scanMessage, sdpBodies } from '../sip/index.js'
 import type { Datagram } from './explain-input.js'
@@ -50,15 +50,8 @@ export class Explainer {
 
   constructor(world: World) {
     this.#world = world
-    const { media, callers, budgets } = world.settings
     this.#engine = new Engine({
-      source: media.source,
-      early: media.early,
-      ports: media.ports,
-      mediaHosts: media.hosts,
-      idleMs: media.idleSec * 1000,
-      callers,
-      ...budgets,
+      ...engineSettings(world.settings),
       isGateway: (address) => this.#isGateway(address),
     })
   }

@@ -1,4 +1,5 @@
 /** The options of `cthelper run`, one row each: its flag, where its value stands in `SipHelperOptions`, and how it is read. */
+import { type BudgetRow, budgetTable } from '../call/index.js'
 import type { OptionRow } from './command.js'
 
 export type ConfigValue = string | number | boolean | readonly (string | number)[]
@@ -46,12 +47,15 @@ const verdict = (name: string, key: string, what: string): SettingRow => ({
   help: `What happens to ${what}. Default accept.`,
 })
 
-const budget = (name: string, key: string, what: string): SettingRow => ({
-  name,
+/** What belongs into the help besides the sentence: its default, where that is a number. */
+const standardText = ({ standard }: BudgetRow): string => (standard === undefined ? '' : ` Default ${standard}.`)
+
+const budget = (row: BudgetRow): SettingRow => ({
+  name: row.flag,
   value: 'N',
-  key: `budgets.${key}`,
+  key: `budgets.${row.name}`,
   read: number,
-  help: what,
+  help: `${row.what}${standardText(row)}`,
 })
 
 /** Those that say what the helper does; `check` and `ruleset` take some of them. */
@@ -154,9 +158,7 @@ export const helperSettings: readonly SettingRow[] = [
   verdict('not-sip', 'notSip', 'what is not SIP at all on a SIP port: keep-alives, STUN'),
   verdict('malformed', 'malformed', 'what begins as SIP and breaks its grammar'),
   verdict('failure', 'failure', 'a message whose pinhole the kernel refused'),
-  budget('max-calls', 'calls', 'Live calls in all. Default 100000.'),
-  budget('max-registrations', 'registrations', 'Registrations in all. Default 100000.'),
-  budget('max-streams', 'streams', 'Media streams a message. Default 32.'),
+  ...budgetTable.map(budget),
   {
     name: 'netns',
     value: 'PATH',

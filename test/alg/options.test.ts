@@ -16,7 +16,18 @@ t.test('defaults', async (t) => {
     masquerade: false,
     leaseSec: 120,
     policy: { notSip: 'accept', malformed: 'accept', failure: 'accept' },
-    budgets: { calls: 100_000, registrations: 100_000, streams: 32 },
+    budgets: {
+      calls: 100_000,
+      callsPerHost: 10_000,
+      callsPerSecond: 1000,
+      registrations: 100_000,
+      registrationsPerHost: 10_000,
+      streams: 32,
+      pinholesPerCall: 64,
+      portsPerHost: 48_384,
+      messageBytes: 65_535,
+      headers: 256,
+    },
   })
 })
 
@@ -100,6 +111,10 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['budgets.calls', { budgets: { calls: 0 } }],
   ['budgets.registrations', { budgets: { registrations: Number.POSITIVE_INFINITY } }],
   ['budgets.streams', { budgets: { streams: 4097 } }],
+  ['budgets.callsPerHost', { budgets: { callsPerHost: 0 } }],
+  ['budgets.portsPerHost', { budgets: { portsPerHost: 1 } }],
+  ['budgets.messageBytes', { budgets: { messageBytes: 100 } }],
+  ['budgets.headers', { budgets: { headers: '9' } }],
   ['insides', { insides: ['lan0'] }],
   ['media.port', { media: { port: 1 } }],
   ['signalling.caller', { signalling: { caller: 'any' } }],

@@ -10,6 +10,7 @@ import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Way } from '../../types/flow.js'
 import type { QueuedPacket, VerdictKind, VerdictOptions } from '../../types/nfqueue.js'
+import type { SipLimits } from '../../types/sip.js'
 import { endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, sdp, World } from '../call/world.js'
 import { samples } from '../corpus/messages.js'
 
@@ -56,7 +57,7 @@ class Box {
   get: () => Promise<ConntrackEntry | undefined>
   #next = 1
 
-  constructor(policy: MessagePolicy = accepting) {
+  constructor(policy: MessagePolicy = accepting, limits: SipLimits = {}) {
     const { world, counters } = this
     const out = { family: 4 as const, protocol: 17, source: PHONE, destination: PROXY }
     const entry = { original: out, reply: { ...out, source: PROXY, destination: NATTED }, id: 7 }
@@ -84,7 +85,7 @@ class Box {
       onError: (error) => void this.errors.push(error),
     })
     const { judge, flows } = this
-    this.pipeline = new Pipeline({ judge, flows, counters, policy, isInside: (index) => index === 1 })
+    this.pipeline = new Pipeline({ judge, flows, counters, policy, limits, isInside: (index) => index === 1 })
   }
 
   packet(way: Way, text: string | Uint8Array, mark = 0): QueuedPacket {
@@ -153,6 +154,25 @@ t.test('a message goes rewritten, after its pinholes', async (t) => {
   t.match(box.counters.snapshot(), { requests: 2, responses: 1, rewritten: 2, 'pinholes-opened': 2 })
   t.equal(box.asked.length, 2, 'conntrack is asked once a flow and direction')
   t.equal(box.judge.waiting, 0)
+})
+
+t.test('a message over its budget: counted, reported, judged as malformed', async (t) => {
+  const { length } = Buffer.from(invite)
+  for (const [limits, reason] of [
+    [{ maxBytes: length - 1 }, 'message-too-large'],
+    [{ maxHeaders: 6 }, 'headers-too-many'],
+  ] as const) {
+    const box = new Box({ ...accepting, malformed: 'drop' }, limits)
+    const { kind, text } = await box.pass('out', invite)
+    t.equal(kind, 'drop', reason)
+    t.equal(text, invite, 'as it came')
+    t.same(box.world.refusals(), [reason])
+    t.match(box.counters.snapshot(), { [reason]: 1, [`refused-${reason}`]: 1 })
+  }
+  const box = new Box(accepting, { maxHeaders: 600 })
+  const many = Array.from({ length: 500 }, (_, i) => ['X-Header', `${i}`] as const)
+  const sent = await box.pass('out', request('INVITE', { by: PHONE, body: sdp(INSIDE, 4000), headers: many }))
+  t.match(sent.text, `c=IN IP4 ${OUTSIDE}`, 'a higher bound holds for what waits for the kernel, too')
 })
 
 t.test('the verdict waits for the kernel, and the call waits in order; others do not', async (t) => {

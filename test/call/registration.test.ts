@@ -270,7 +270,7 @@ t.test('callers', async (t) => {
 
 t.test('budgets', async (t) => {
   t.test('of registrations; a refresh is not refused', async (t) => {
-    const world = new World({ registrations: 2 })
+    const world = new World({ budgets: { registrations: 2 } })
     for (const aor of ['a', 'b', 'c']) await register(world, { callId: aor, aor: `sip:${aor}@test.invalid` })
     t.equal(world.engine.size.registrations, 2)
     t.same(world.refusals(), ['registrations-exhausted'])
@@ -278,7 +278,7 @@ t.test('budgets', async (t) => {
     t.ok(expiry(world).includes(77))
   })
   t.test('of REGISTERs without an answer', async (t) => {
-    const world = new World({ registrations: 20 })
+    const world = new World({ budgets: { registrations: 20 } })
     await world.out(request('REGISTER', { callId: 'early', headers: [contact(phone)] }), natted(world))
     for (let i = 0; i < 500; i++)
       await world.out(request('REGISTER', { callId: `f${i}`, headers: [contact(phone)] }), natted(world))

@@ -506,7 +506,7 @@ t.test('law: a description goes out and comes back as it was, and only its place
 t.test('law: no message throws, and edits stay apart and in place', async (t) => {
   const corpus = [...samples.map(({ bytes }) => bytes), ...tortureMessages().map(([, bytes]) => bytes)]
   if (missing) t.comment(missing)
-  const world = new World({ calls: 20, registrations: 20 })
+  const world = new World({ budgets: { calls: 20, registrations: 20 } })
   const change = fc.record({
     at: fc.nat(),
     byte: fc.integer({ min: 0, max: 255 }),

@@ -139,7 +139,7 @@ t.test('an address that cannot be reached from here: the signalling peer, latchi
 t.test('floods', async (t) => {
   t.test('of INVITEs with ever new Call-IDs: as many as the budget, then gone by their timers', async (t) => {
     for (const way of ['out', 'in'] as const) {
-      const world = new World({ calls: 50, ports: [30000, 30039] })
+      const world = new World({ budgets: { calls: 50 }, ports: [30000, 30039] })
       for (let i = 0; i < 300; i++)
         await world[way](request('INVITE', { callId: `f${i}`, body: sdp(way === 'out' ? INSIDE : PEER, 4000 + i * 2) }))
       t.equal(world.engine.size.calls, 50, way)
@@ -167,7 +167,7 @@ t.test('floods', async (t) => {
   })
 
   t.test('of streams in one description', async (t) => {
-    const world = new World({ streams: 8 })
+    const world = new World({ budgets: { streams: 8 } })
     const ports = Array.from({ length: 1000 }, (_, i) => 10_000 + 2 * i)
     await world.out(request('INVITE', { body: sdp(INSIDE, ...ports) }))
     t.same(world.refusals(), ['sdp-malformed'])
