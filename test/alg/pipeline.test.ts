@@ -13,6 +13,7 @@ import type { QueuedPacket, VerdictKind, VerdictOptions } from '../../types/nfqu
 import type { SipLimits } from '../../types/sip.js'
 import { endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, sdp, World } from '../call/world.js'
 import { samples } from '../corpus/messages.js'
+import { runs } from '../law.js'
 
 const PHONE = endpoint(INSIDE, 5060)
 const NATTED = endpoint(OUTSIDE, 40000)
@@ -373,7 +374,7 @@ t.test('law: every packet gets one verdict, whatever is in it', async (t) => {
         if (pinholes || expectations || ports) throw new Error('something is left')
       },
     ),
-    { numRuns: 150 },
+    runs(150),
   )
   t.pass()
 })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { splice, splicedLength } from '../../lib/base/range.js'
 import type { Edit } from '../../types/range.js'
+import { runs } from '../law.js'
 
 /** Bytes, sorted edits of them without overlap, and what room the target has behind the result. */
 const cases = fc
@@ -52,6 +53,6 @@ t.test('splice is cutting and joining, whether the edits grow, shrink or do both
         Buffer.compare(source, before) === 0
       )
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
 })

@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { Bindings } from '../../lib/call/binding.js'
 import type { Binding } from '../../types/flow.js'
+import { runs } from '../law.js'
 import { endpoint, INSIDE, OUTSIDE } from './world.js'
 
 t.test('one object for one pair of ends, held or not', async (t) => {
@@ -65,6 +66,7 @@ t.test('law: what is held is found both ways, what is released as often is gone'
       for (const binding of held) bindings.release(binding)
       return bindings.size === 0
     }),
+    runs(100),
   )
   t.pass()
 })

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { Ports } from '../../lib/call/ports.js'
+import { runs } from '../law.js'
 
 const ADDRESS = '203.0.113.1'
 const who = {}
@@ -74,6 +75,7 @@ t.test('law: leases never overlap, stay in range, and give everything back', asy
       for (const lease of leased) ports.release(ADDRESS, ...lease)
       return ports.size === 0
     }),
+    runs(100),
   )
   t.pass()
 })

@@ -6,6 +6,7 @@ import type { Endpoint } from '../../types/endpoint.js'
 import type { Flow, Way } from '../../types/flow.js'
 import { samples } from '../corpus/messages.js'
 import { missing, tortureMessages } from '../corpus/shared.js'
+import { runs } from '../law.js'
 import { edited, endpoint, flowOf, INSIDE, OUTSIDE, PEER, scanned, World } from './world.js'
 
 const natted: Flow = flowOf(endpoint(INSIDE, 5060), endpoint(OUTSIDE, 40000), endpoint(PEER, 5060))
@@ -410,8 +411,6 @@ const headersOf = (flow: Flow): fc.Arbitrary<string[]> =>
     })
   })
 
-const runs = { numRuns: Number(process.env.FC_RUNS ?? 300) }
-
 t.test('law: out and back is the identity, byte for byte; a retransmission gets the same bytes', async (t) => {
   const cases = flows.chain((flow) => fc.tuple(fc.constant(flow), headersOf(flow)))
   fc.assert(
@@ -423,7 +422,7 @@ t.test('law: out and back is the identity, byte for byte; a retransmission gets 
       if (there(world, text, own, 'out') !== out) return false
       return there(world, out, own, 'in') === text && there(world, out, own, 'in') === text
     }),
-    runs,
+    runs(300),
   )
   t.pass()
 })
@@ -437,7 +436,7 @@ t.test('law: equal ends give no edits', async (t) => {
       const text = message(lines)
       return new World().engine.plan(scanned(text), flow, way, 1).edits().length === 0
     }),
-    runs,
+    runs(300),
   )
   t.pass()
 })
@@ -450,7 +449,7 @@ t.test('law: addresses of others stay, whatever the way', async (t) => {
       cases,
       ([lines, way]) => new World().engine.plan(scanned(message(lines)), strange, way, 1).edits().length === 0,
     ),
-    runs,
+    runs(300),
   )
   t.pass()
 })
@@ -498,7 +497,7 @@ t.test('law: a description goes out and comes back as it was, and only its place
       if (inside.address !== flow.binding.outside.address && out.includes(ip)) return false
       return there(world, out, own, 'in') === text
     }),
-    runs,
+    runs(300),
   )
   t.pass()
 })
@@ -532,7 +531,7 @@ t.test('law: no message throws, and edits stay apart and in place', async (t) =>
       }
       world.now += 1000
     }),
-    runs,
+    runs(300),
   )
   const { calls, registrations } = world.engine.size
   t.ok(calls <= 20 && registrations <= 20)

@@ -1,6 +1,7 @@
 import fc from 'fast-check'
 import t from 'tap'
 import type { Way } from '../../types/flow.js'
+import { runs } from '../law.js'
 import { endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, sdp, World } from './world.js'
 
 const CALLS = ['w0', 'w1', 'w2']
@@ -111,7 +112,6 @@ const policies = fc.record({
   source: fc.constantFrom<'latch' | 'exact' | 'address'>('latch', 'exact', 'address'),
   early: fc.constantFrom<'peer' | 'none' | 'any'>('peer', 'none', 'any'),
 })
-const runs = { numRuns: Number(process.env.FC_RUNS ?? 150) }
 
 t.test('law: whatever is said, in whatever order, shutdown leaves nothing and every way was closed once', async (t) => {
   await fc.assert(
@@ -130,7 +130,7 @@ t.test('law: whatever is said, in whatever order, shutdown leaves nothing and ev
         check(world)
       },
     ),
-    runs,
+    runs(150),
   )
   t.pass()
 })
@@ -149,7 +149,7 @@ t.test('law: left to time alone, everything goes', async (t) => {
         check(world)
       },
     ),
-    { ...runs, numRuns: Math.ceil(runs.numRuns / 5) },
+    runs(30),
   )
   t.pass()
 })

@@ -11,6 +11,7 @@ import { askControl, watchControl } from '../../lib/cli/control-client.js'
 import { type Controlled, type ControlServer, requireFreeSocket, serveControl } from '../../lib/cli/control-server.js'
 import type { CallInfo } from '../../types/call.js'
 import type { HelperEvents } from '../../types/helper.js'
+import { runs } from '../law.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'cthelper-control-'))
 let sockets = 0
@@ -228,7 +229,7 @@ t.test('law: lines do not depend on how they are cut', async (t) => {
       }
       t.same(found, texts)
     }),
-    { numRuns: 200 },
+    runs(200),
   )
 })
 

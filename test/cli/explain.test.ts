@@ -9,6 +9,7 @@ import { diffOfEdits, diffOfTexts, diffText } from '../../lib/cli/message-diff.j
 import { isCapture, pcapPackets } from '../../lib/cli/pcap.js'
 import { sdpText, sipText } from '../../lib/testing/sip.js'
 import type { Endpoint } from '../../types/endpoint.js'
+import { runs } from '../law.js'
 import { cli } from './built.js'
 
 const directory = mkdtempSync(join(tmpdir(), 'cthelper-explain-'))
@@ -269,7 +270,7 @@ t.test('law: no capture file throws but with a sentence, whatever its bytes', as
         }
       },
     ),
-    { numRuns: 500 },
+    runs(500),
   )
   t.pass()
 })

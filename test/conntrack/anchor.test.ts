@@ -11,6 +11,7 @@ import {
   outboundPinhole,
 } from '../../lib/conntrack/anchor.js'
 import { invert, tupleKey } from '../../lib/conntrack/tuple.js'
+import { runs } from '../law.js'
 
 const numbers = fc.nat(ANCHOR_COUNT - 1)
 const families = fc.constantFrom(4 as const, 6 as const)
@@ -21,6 +22,7 @@ t.test('distinct numbers give distinct tuples, and no reply is another anchor', 
       const [one, other] = [anchorTuple(family, a), anchorTuple(family, b)]
       return (tupleKey(one) === tupleKey(other)) === (a === b) && tupleKey(one) !== tupleKey(invert(other))
     }),
+    runs(100),
   )
   // Every number of one source address, and the step to the next address.
   for (const family of [4, 6] as const) {
@@ -45,6 +47,7 @@ t.test('anchors are UDP between addresses that are never on a wire', async (t) =
         !isAnchor(invert(tuple))
       )
     }),
+    runs(100),
   )
   t.strictSame(anchorTuple(4, 0), {
     family: 4,

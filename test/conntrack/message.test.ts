@@ -4,6 +4,7 @@ import { anchorConntrack, inboundPinhole } from '../../lib/conntrack/anchor.js'
 import { dumpRequest, flushRequest, matches } from '../../lib/conntrack/dump.js'
 import { decodeEntry, decodeExpectation, encodeOperations } from '../../lib/conntrack/message.js'
 import type { ConntrackOperation } from '../../types/conntrack.js'
+import { runs } from '../law.js'
 
 const hex = (...lines: string[]) => Uint8Array.from(Buffer.from(lines.join('').replaceAll(' ', ''), 'hex'))
 const text = (bytes: Uint8Array) => Buffer.from(bytes).toString('hex')
@@ -165,6 +166,7 @@ t.test('no bytes make decoding throw', async () => {
       decodeEntry(bytes)
       decodeExpectation(bytes)
     }),
+    runs(100),
   )
 })
 

@@ -18,6 +18,7 @@ import {
   u64be,
   Writer,
 } from '../../lib/netlink/attribute.js'
+import { runs } from '../law.js'
 
 const inner = { port: u16be(1), name: text(2) }
 const table = {
@@ -67,7 +68,7 @@ t.test('what is encoded is decoded, what has no row included', async (t) => {
       if (writer.length % 4 !== 0) throw new Error('not aligned')
       t.same(decode(table, writer.bytes()), sample)
     }),
-    { numRuns: 200 },
+    runs(200),
   )
 })
 
@@ -79,7 +80,7 @@ t.test('any bytes: ranges lie inside, decode does not throw', async (t) => {
       }
       decode(table, bytes)
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
   t.pass()
 })

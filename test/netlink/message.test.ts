@@ -2,6 +2,7 @@ import fc from 'fast-check'
 import t from 'tap'
 import { encode, text, u32, Writer } from '../../lib/netlink/attribute.js'
 import { decodeDone, decodeError, decodeMessages, writeMessage } from '../../lib/netlink/message.js'
+import { runs } from '../law.js'
 
 const message = fc.record({
   type: fc.integer({ min: 0, max: 65535 }),
@@ -20,7 +21,7 @@ t.test('what is written is read back', async (t) => {
         messages,
       )
     }),
-    { numRuns: 200 },
+    runs(200),
   )
 })
 
@@ -35,7 +36,7 @@ t.test('any bytes: messages lie inside, nothing throws', async (t) => {
       }
       if (total > bytes.length) throw new Error('read beyond the end')
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
   t.pass()
 })

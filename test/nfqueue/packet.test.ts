@@ -3,6 +3,7 @@ import t from 'tap'
 import { decode, encode, type TypeOf, Writer } from '../../lib/netlink/attribute.js'
 import { hooks, packetTable } from '../../lib/nfqueue/nfqa.table.js'
 import { readPacket } from '../../lib/nfqueue/packet.js'
+import { runs } from '../law.js'
 
 type Attributes = TypeOf<typeof packetTable>
 
@@ -75,7 +76,7 @@ t.test('the fast reader says what the table says', async (t) => {
         conntrack: expected.conntrack && [...expected.conntrack],
       })
     }),
-    { numRuns: 300 },
+    runs(300),
   )
 })
 
@@ -92,7 +93,7 @@ t.test('a detached copy says the same after the buffer is used again', async (t)
       t.same(contents(copy), before)
       t.equal(copy.detach(), copy)
     }),
-    { numRuns: 100 },
+    runs(100),
   )
 })
 
@@ -115,7 +116,7 @@ t.test('any bytes: no throw, views inside', async (t) => {
       packet.detach()
       if (packet.payload.byteOffset + packet.payload.length > datagram.buffer.byteLength) throw new Error('outside')
     }),
-    { numRuns: 5000 },
+    runs(5000),
   )
   t.equal(readPacket(new Uint8Array(0), 0, 0, lease()), undefined, 'no packet header, no packet')
 })

@@ -6,6 +6,7 @@ import { NFQNL_MSG_PACKET, NFQNL_MSG_VERDICT_BATCH, packetTable, verdictTable } 
 import { KernelQueue, openQueue } from '../../lib/nfqueue/queue.js'
 import type { NativeSocket } from '../../types/native.js'
 import type { Queue, QueuedPacket, QueueOptions, VerdictKind } from '../../types/nfqueue.js'
+import { runs } from '../law.js'
 
 const slotSize = 256
 const kinds = ['drop', 'accept', '', '', 'repeat']
@@ -145,7 +146,7 @@ t.test('in whatever order verdicts are given, the kernel ends with just these', 
       t.same(kernel.refused, [])
       t.equal(queue.counters().verdicts, expected.size)
     }),
-    { numRuns: 300 },
+    runs(300),
   )
 })
 

@@ -11,6 +11,7 @@ import {
   typesOf,
 } from '../../lib/nftables/datatype.table.js'
 import type { SetType } from '../../types/nftables.js'
+import { runs } from '../law.js'
 
 const values: Readonly<Record<SetType, fc.Arbitrary<string | number>>> = {
   ipv4_addr: fc.ipV4(),
@@ -33,7 +34,7 @@ t.test('law: what is encoded decodes to the same, in the length the kernel is to
       t.equal(bytes.length, typeLength(types))
       t.same(decodeValue(types, bytes), value)
     }),
-    { numRuns: 200 },
+    runs(200),
   )
 })
 
@@ -42,6 +43,7 @@ t.test('law: type numbers name their types', async () => {
     fc.property(fc.array(type, { minLength: 1, maxLength: 5 }), (types) => {
       t.same(typesOf(typeNumber(types)), types)
     }),
+    runs(100),
   )
 })
 

@@ -4,6 +4,7 @@ import { splice } from '../../lib/base/range.js'
 import { locate, rebuild } from '../../lib/packet/index.js'
 import type { PacketLocation } from '../../types/packet.js'
 import type { Edit } from '../../types/range.js'
+import { runs } from '../law.js'
 import { packetV4, packetV6, plainIpChecksum, plainUdpChecksum } from './packets.js'
 
 const hello = Buffer.from('hello, world!')
@@ -233,7 +234,7 @@ t.test('laws', async (t) => {
       }
       if (header(made).join() !== header(packet).join()) throw new Error('another header field changed')
     }),
-    { numRuns: 400 },
+    runs(400),
   )
   t.pass('edits, lengths, checksums')
   fc.assert(
@@ -241,7 +242,7 @@ t.test('laws', async (t) => {
       const target = new Uint8Array(packet.length)
       return rebuild(packet, found(packet), [], target) === packet.length && Buffer.compare(packet, target) === 0
     }),
-    { numRuns: 200 },
+    runs(200),
   )
   t.pass('no edits, same bytes')
   const mutated = fc
@@ -261,7 +262,7 @@ t.test('laws', async (t) => {
         end <= packet.length
       )
     }),
-    { numRuns: 2000 },
+    runs(2000),
   )
   t.pass('any bytes: no exception, ranges inside')
 })

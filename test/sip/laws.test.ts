@@ -7,6 +7,7 @@ import type { Edit, Range } from '../../types/range.js'
 import type { AddressField, SipMessage } from '../../types/sip.js'
 import { samples } from '../corpus/messages.js'
 import { tortureMessages } from '../corpus/shared.js'
+import { runs } from '../law.js'
 
 /** What must hold of whatever bytes, for the scanners and everything that reads their results. */
 const corpus = [...samples.map(({ bytes }) => bytes), ...tortureMessages().map(([, bytes]) => bytes)]
@@ -147,13 +148,13 @@ const mutated = fc
 t.test('any bytes', async (t) => {
   fc.assert(
     fc.property(fc.uint8Array({ maxLength: 400 }), (bytes) => void check(bytes)),
-    { numRuns: 3000 },
+    runs(3000),
   )
   const shards = fc.array(piece, { maxLength: 80 }).map((pieces) => Buffer.from(pieces.join(''), 'latin1'))
   const started = shards.map((bytes) => Buffer.concat([Buffer.from('INVITE sip:a@b SIP/2.0\r\n'), bytes]))
   fc.assert(
     fc.property(started, (bytes) => void check(bytes)),
-    { numRuns: 3000 },
+    runs(3000),
   )
   t.pass('no exception, ranges inside, fields ascending')
 })
@@ -164,7 +165,7 @@ t.test('mutated messages', async (t) => {
     fc.property(mutated, (bytes) => {
       if (check(bytes)) found++
     }),
-    { numRuns: 6000 },
+    runs(6000),
   )
   t.ok(found > 500, `no exception, ranges inside; ${found} of 6000 still messages`)
 })
@@ -185,7 +186,7 @@ t.test('mutated descriptions', async (t) => {
     })
   fc.assert(
     fc.property(arbitrary, (bytes) => checkSdp(bytes, { start: 0, end: bytes.length })),
-    { numRuns: 4000 },
+    runs(4000),
   )
   t.pass('no exception, ranges inside')
 })

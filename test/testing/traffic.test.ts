@@ -15,6 +15,7 @@ import {
   sipText,
   UdpEndpoint,
 } from '../../lib/testing/index.js'
+import { runs } from '../law.js'
 
 const open = () => UdpEndpoint.open(undefined, { address: '127.0.0.1', port: 0 })
 
@@ -29,7 +30,7 @@ t.test('RTP: encode, decode', async (t) => {
   })
   fc.assert(
     fc.property(packet, (packet) => void t.same(decodeRtp(encodeRtp(packet)), packet)),
-    { numRuns: 50 },
+    runs(50),
   )
   // RFC 3550 5.1: version 2, marker, PCMU, sequence 0, timestamp 0, SSRC 0x01020304.
   t.equal(Buffer.from(rtpNumber(0, 0x01020304)).toString('hex', 0, 12), '8080000000000000' + '01020304')
