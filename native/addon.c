@@ -1,8 +1,8 @@
 /* The addon's door: see types/native.d.ts for the contract of each function. */
 #include "arguments.h"
+#include "inet.h"
 #include "netlink.h"
 #include "netns.h"
-#include "udp.h"
 
 static napi_value open_file(napi_env env, napi_callback_info info) {
   struct arguments arguments = arguments_of(env, info);
@@ -16,6 +16,7 @@ static napi_value open_file(napi_env env, napi_callback_info info) {
 NAPI_MODULE_INIT() {
   define_method(env, exports, "open", netlink_open);
   define_method(env, exports, "openUdp", udp_open);
+  define_method(env, exports, "openTcp", tcp_open);
   define_method(env, exports, "openFile", open_file);
   return exports;
 }

@@ -28,6 +28,12 @@ export interface NativeAddon {
    */
   openUdp(netnsPath: string, family: 4 | 6, address: Uint8Array, port: number): number
   /**
+   * A TCP socket in the namespace, bound as `openUdp` does, but transparent (IP_TRANSPARENT, IPV6_TRANSPARENT): `address` may be
+   * anybody's, not only this machine's. With SO_REUSEADDR; neither listening nor connected yet. Returns the descriptor, owned by the
+   * caller (`server.listen({ fd })`, `new net.Socket({ fd }).connect(...)` take it over), or a negative errno (-EPERM: no CAP_NET_ADMIN).
+   */
+  openTcp(netnsPath: string, family: 4 | 6, address: Uint8Array, port: number): number
+  /**
    * open(file, O_RDONLY) inside the namespace. A file below /proc/thread-self/net shows that namespace for as long as it is open,
    * from wherever it is read. Returns the descriptor, owned by the caller, or a negative errno.
    */

@@ -109,8 +109,13 @@ export type Expression =
     }
   /** A transparent socket of this machine already has the packet's flow. */
   | { readonly kind: 'socket-transparent' }
-  /** To the transparent socket that listens at `port` on this machine, the packet unchanged. */
-  | { readonly kind: 'tproxy'; readonly port: number }
+  /**
+   * To the transparent socket that listens at `port` on this machine, the packet unchanged; with `address` to the one that listens at
+   * that address, and for its family only. Where nobody listens, no match: the rule ends.
+   */
+  | { readonly kind: 'tproxy'; readonly port: number; readonly address?: string }
+  /** `fib daddr . mark oifname` in a list: where the packet would leave by. No match for packets to this machine itself. */
+  | { readonly kind: 'route-oifname'; readonly in: readonly string[] }
   | { readonly kind: 'verdict'; readonly verdict: 'accept' | 'drop' | 'return' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'notrack' }

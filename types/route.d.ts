@@ -25,6 +25,24 @@ export interface LinkAddress {
   readonly isDeprecated: boolean
 }
 
+/** `ip rule add iif IIFNAME fwmark MARK lookup TABLE priority PRIORITY`. */
+export interface RoutingRule {
+  readonly family: Family
+  /** Packets that came in by it; those of this machine's own never match. */
+  readonly iifname: string
+  /** All 32 bits are compared. */
+  readonly mark: number
+  readonly table: number
+  readonly priority: number
+}
+
+/** `ip route add local default dev LINK table TABLE`: everything that looks there is for this machine. */
+export interface LocalRoute {
+  readonly family: Family
+  readonly table: number
+  readonly linkIndex: number
+}
+
 /** What changed, against what was known before. */
 export type RouteEvent =
   | { readonly kind: 'link-added' | 'link-removed' | 'link-up' | 'link-down'; readonly link: Link }

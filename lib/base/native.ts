@@ -20,7 +20,10 @@ export function load(root: string): NativeAddon {
   try {
     const require = createRequire(import.meta.url)
     const build = require('node-gyp-build') as (directory: string) => NativeAddon
-    return build(root)
+    const addon = build(root)
+    // Made from older sources, it would fail in the middle of something.
+    if (!addon.openTcp) throw new Error('it is older than this library')
+    return addon
   } catch (cause) {
     const message = `cannot load the native addon for ${process.platform}-${process.arch}: run \`npm run addon\` in ${root}`
     throw new CthelperError('ERR_ADDON', 'load addon', message, { cause })

@@ -130,7 +130,11 @@ const texts: { readonly [K in Expression['kind']]: (expression: Of<K>) => string
   'dnat-map': (it) => `dnat ${it.family === 6 ? 'ip6' : 'ip'} to ${it.key.join(' . ')} map @${it.map}`,
   rewrite: (it) => `${it.field} set ${it.key.join(' . ')} map @${it.map}`,
   'socket-transparent': () => 'socket transparent 1',
-  tproxy: (it) => `tproxy to :${it.port}`,
+  tproxy: (it) =>
+    it.address === undefined
+      ? `tproxy to :${it.port}`
+      : `tproxy ${layer(it.address)} to ${it.address.includes(':') ? `[${it.address}]` : it.address}:${it.port}`,
+  'route-oifname': (it) => `fib daddr . mark oifname ${oneOf(quoted(it.in))}`,
   verdict: (it) => it.verdict,
   jump: (it) => `jump ${it.chain}`,
   goto: (it) => `goto ${it.chain}`,

@@ -1,7 +1,7 @@
-/** rtnetlink's links and addresses. Sources: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h. */
-import type { AddressScope, Link, LinkAddress } from '../../types/route.js'
+/** rtnetlink's links, addresses, rules and routes. Sources: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/fib_rules.h. */
+import type { AddressScope, Link, LinkAddress, LocalRoute, RoutingRule } from '../../types/route.js'
 import { formatAddress } from '../base/address.js'
-import { decode, raw, text, u32 } from './attribute.js'
+import { decode, encode, raw, text, u32, Writer } from './attribute.js'
 import { readU32 } from './message.js'
 
 export const RTM_NEWLINK = 16
@@ -10,12 +10,17 @@ export const RTM_GETLINK = 18
 export const RTM_NEWADDR = 20
 export const RTM_DELADDR = 21
 export const RTM_GETADDR = 22
+export const RTM_NEWROUTE = 24
+export const RTM_DELROUTE = 25
+export const RTM_NEWRULE = 32
+export const RTM_DELRULE = 33
 
 /** enum rtnetlink_groups: RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR */
 export const routeGroups: readonly number[] = [1, 5, 9]
 
 const AF_INET = 2
 const AF_INET6 = 10
+const addressFamily = { 4: AF_INET, 6: AF_INET6 } as const
 
 /** sizeof(struct ifinfomsg): u8 family, u8, u16 type, s32 index, u32 flags, u32 change. */
 export const IFINFOMSG_LENGTH = 16
@@ -72,4 +77,34 @@ export function decodeAddress(payload: Uint8Array): { address: LinkAddress; isUs
     isDeprecated: (flags & IFA_F_DEPRECATED) !== 0,
   }
   return { address, isUsable: (flags & (IFA_F_TENTATIVE | IFA_F_DADFAILED)) === 0 }
+}
+
+/** FRA_*. */
+const ruleTable = { iifname: text(3), priority: u32(6), mark: u32(10), table: u32(15) }
+const FR_ACT_TO_TBL = 1
+
+/** RTA_*. */
+const routeTable = { oif: u32(4), table: u32(15) }
+const RTPROT_STATIC = 4
+const RT_SCOPE_HOST = 254
+const RTN_LOCAL = 2
+
+/** The payload of RTM_NEWRULE and RTM_DELRULE: struct fib_rule_hdr and FRA_*. The mark is compared whole. */
+export function encodeRule({ family, iifname, priority, mark, table }: RoutingRule): Uint8Array {
+  const writer = new Writer(64)
+  // family, dst_len, src_len, tos, table (FRA_TABLE says it), two reserved, action, flags
+  writer.raw(Uint8Array.of(addressFamily[family], 0, 0, 0, 0, 0, 0, FR_ACT_TO_TBL))
+  writer.u32(0)
+  encode(ruleTable, { iifname, priority, mark, table }, writer)
+  return writer.bytes()
+}
+
+/** The payload of RTM_NEWROUTE and RTM_DELROUTE: struct rtmsg and RTA_*. */
+export function encodeLocalRoute({ family, table, linkIndex }: LocalRoute): Uint8Array {
+  const writer = new Writer(64)
+  // family, dst_len (0: default), src_len, tos, table (RTA_TABLE says it), protocol, scope, type, flags
+  writer.raw(Uint8Array.of(addressFamily[family], 0, 0, 0, 0, RTPROT_STATIC, RT_SCOPE_HOST, RTN_LOCAL))
+  writer.u32(0)
+  encode(routeTable, { oif: linkIndex, table }, writer)
+  return writer.bytes()
 }

@@ -1,25 +1,33 @@
 import type { NetlinkEvents, NetlinkMessage, NetlinkTransport } from '../../types/netlink.js'
-import type { Link, LinkAddress, RouteEvent } from '../../types/route.js'
+import type { Link, LinkAddress, LocalRoute, RouteEvent, RoutingRule } from '../../types/route.js'
 import { type CthelperError, kernelError } from '../base/errors.js'
 import { openEvents } from './events.js'
-import { NETLINK_ROUTE, NLM_F_DUMP } from './message.js'
+import { NETLINK_ROUTE, NLM_F_CREATE, NLM_F_DUMP, NLM_F_EXCL } from './message.js'
 import { openPackageEvents } from './package-events.js'
 import { openPackageTransport } from './package-transport.js'
 import {
   decodeAddress,
   decodeLink,
+  encodeLocalRoute,
+  encodeRule,
   IFADDRMSG_LENGTH,
   IFINFOMSG_LENGTH,
   RTM_DELADDR,
   RTM_DELLINK,
+  RTM_DELROUTE,
+  RTM_DELRULE,
   RTM_GETADDR,
   RTM_GETLINK,
   RTM_NEWADDR,
   RTM_NEWLINK,
+  RTM_NEWROUTE,
+  RTM_NEWRULE,
   routeGroups,
 } from './route.table.js'
 import { RouteState } from './route-state.js'
 import { openTransport } from './transport.js'
+
+const [ENOENT, ESRCH, EEXIST] = [2, 3, 17]
 
 export interface RouteOptions {
   /** Network namespace path; default: the process's own. */
@@ -109,6 +117,32 @@ export class Route {
     isReady = true
     const close = () => subscription.close()
     return { links: state.links, addresses: () => [...state.addresses.values()], close }
+  }
+
+  /** RTM_NEWRULE. False when there is such a rule already. */
+  addRule(rule: RoutingRule): Promise<boolean> {
+    return this.#change('RTM_NEWRULE', RTM_NEWRULE, NLM_F_CREATE | NLM_F_EXCL, encodeRule(rule), EEXIST)
+  }
+
+  /** RTM_DELRULE. False when there was none. */
+  deleteRule(rule: RoutingRule): Promise<boolean> {
+    return this.#change('RTM_DELRULE', RTM_DELRULE, 0, encodeRule(rule), ENOENT)
+  }
+
+  /** RTM_NEWROUTE. False when there is such a route already. */
+  addLocalRoute(route: LocalRoute): Promise<boolean> {
+    return this.#change('RTM_NEWROUTE', RTM_NEWROUTE, NLM_F_CREATE | NLM_F_EXCL, encodeLocalRoute(route), EEXIST)
+  }
+
+  /** RTM_DELROUTE. False when there was none. */
+  deleteLocalRoute(route: LocalRoute): Promise<boolean> {
+    return this.#change('RTM_DELROUTE', RTM_DELROUTE, 0, encodeLocalRoute(route), ESRCH)
+  }
+
+  async #change(operation: string, type: number, flags: number, payload: Uint8Array, expected: number) {
+    const { errno, message } = await this.#transport.request({ type, flags, payload })
+    if (errno !== 0 && errno !== expected) throw kernelError(operation, errno, message)
+    return errno === 0
   }
 
   /** Watches are closed on their own. */

@@ -212,12 +212,30 @@ function socketTransparent(builder: RuleBuilder): void {
   builder.compare(Uint8Array.of(1))
 }
 
-function tproxy(builder: RuleBuilder, { port }: OfKind<'tproxy'>): void {
+/** NFT_FIB_RESULT_OIFNAME of NFTA_FIB_F_DADDR | NFTA_FIB_F_MARK. */
+function routeInterface(builder: RuleBuilder, { in: names }: OfKind<'route-oifname'>): void {
+  builder.add({ name: 'fib', data: { flags: 6, result: 2, dreg: register(0) } })
+  builder.oneOf('ifname', names, 'route-oifname')
+}
+
+function tproxy(builder: RuleBuilder, { port, address }: OfKind<'tproxy'>): void {
   builder.requireAnyProtocol()
+  if (address !== undefined) {
+    tproxyTo(builder, address, port)
+    return
+  }
   immediate(builder, 0, encodeValue('inet_service', port, 'tproxy'))
   // Without an address both families are served; NFPROTO_UNSPEC is what inet tables take.
   const family = { ip: 2, ip6: 10, inet: 0 }[builder.context.family]
   builder.add({ name: 'tproxy', data: { family, port: register(0) } })
+}
+
+function tproxyTo(builder: RuleBuilder, text: string, port: number): void {
+  const family = familyOf(text) ?? builder.fail(`${JSON.stringify(text)} is no address`)
+  immediate(builder, 0, parseAddress(text)!)
+  immediate(builder, 4, encodeValue('inet_service', port, 'tproxy'))
+  const data = { family: nfproto[family], address: register(0), port: register(4) }
+  builder.add({ name: 'tproxy', data })
 }
 
 function verdict(builder: RuleBuilder, code: number, chain?: string): void {
@@ -272,6 +290,7 @@ const encoders: Encoders = {
   rewrite,
   'socket-transparent': socketTransparent,
   tproxy,
+  'route-oifname': routeInterface,
   verdict: (builder, expression) => verdict(builder, verdicts[expression.verdict]),
   jump: (builder, { chain }) => verdict(builder, verdicts.jump, chain),
   goto: (builder, { chain }) => verdict(builder, verdicts.goto, chain),

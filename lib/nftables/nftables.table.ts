@@ -150,6 +150,7 @@ export const expressionTables = {
   queue: { number: u16be(1), total: u16be(2), flags: u16be(3) },
   target: { name: text(1), revision: u32be(2), info: raw(3) },
   socket: { key: u32be(1), dreg: u32be(2), level: u32be(3) },
+  fib: { flags: u32be(3), result: u32be(2), dreg: u32be(1) },
   tproxy: { family: u32be(1), address: u32be(2), port: u32be(3) },
 } satisfies Record<string, Table>
 

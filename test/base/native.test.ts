@@ -312,6 +312,17 @@ t.test('openUdp', async (t) => {
   t.equal(addon.openUdp('', 4, Uint8Array.from([192, 0, 2, 1]), 0), -99, 'EADDRNOTAVAIL')
 })
 
+t.test('openTcp', async (t) => {
+  const addon = nativeAddon()
+  t.equal(addon.openTcp('', 4, new Uint8Array(16), 0), -22)
+  t.equal(addon.openTcp('', 4, new Uint8Array(4), 65536), -22)
+  if (process.getuid?.() !== 0) return t.equal(addon.openTcp('', 4, new Uint8Array(4), 0), -1, 'EPERM')
+  // TEST-NET-1 is nobody's.
+  const fd = addon.openTcp('', 4, Uint8Array.from([192, 0, 2, 1]), 0)
+  t.ok(fd >= 0, 'bound to an address that is not ours')
+  closeSync(fd)
+})
+
 t.test('openFile', async (t) => {
   const addon = nativeAddon()
   const fd = addon.openFile('', '/proc/thread-self/net/netlink')

@@ -105,3 +105,32 @@ t.test('a watch knows the present state', { skip }, async (t) => {
   for (let i = 0; i < 100 && !listed().includes('10.9.0.2'); i++) await new Promise((done) => setTimeout(done, 10))
   t.ok(listed().includes('10.9.0.2'))
 })
+
+t.test('rules and local routes: as ip(8) shows them, once, and gone again', { skip }, async (t) => {
+  const lab = new Lab()
+  t.teardown(() => lab.close())
+  const namespace = lab.namespace('rules')
+  namespace.ip('link add lan0 type veth peer name lan1')
+  const route = openRoute({ netns: namespace.path })
+  t.teardown(() => route.close())
+  const lo = (await route.links()).find(({ name }) => name === 'lo')!
+  for (const family of [4, 6] as const) {
+    const ip = (...words: string[]) => namespace.exec(['ip', `-${family}`, ...words]).then(({ stdout }) => stdout)
+    const rule = { family, iifname: 'lan0', mark: 0xc8005060, table: 5060, priority: 5 }
+    const local = { family, table: 5060, linkIndex: lo.index }
+    const before = await ip('rule')
+    t.equal(await route.addRule(rule), true)
+    t.equal(await route.addRule(rule), false, 'there already')
+    t.match(await ip('rule'), /^5:\s+from all fwmark 0xc8005060 iif lan0 lookup 5060$/m)
+    t.equal(await route.addLocalRoute(local), true)
+    t.equal(await route.addLocalRoute(local), false)
+    t.match(await ip('route', 'show', 'table', '5060'), /^local default dev lo proto static/)
+    t.equal(await route.deleteLocalRoute(local), true)
+    t.equal(await route.deleteLocalRoute(local), false)
+    t.equal(await route.deleteRule(rule), true)
+    t.equal(await route.deleteRule(rule), false)
+    t.equal(await ip('rule'), before)
+    t.equal(await ip('route', 'show', 'table', '5060'), '')
+  }
+  await t.rejects(route.addLocalRoute({ family: 4, table: 5060, linkIndex: 77 }), { code: 'ERR_KERNEL' })
+})

@@ -1,4 +1,4 @@
-#include "udp.h"
+#include "inet.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -30,13 +30,29 @@ static socklen_t fill(struct sockaddr_storage *storage, int32_t family, struct b
 }
 
 /* An IPv6 socket takes IPv6 only, so that the same port can be opened for IPv4 beside it. */
-static int bind_to(int fd, const struct sockaddr_storage *address, socklen_t size) {
+static int only_own_family(int fd, int domain) {
   int on = 1;
-  if (address->ss_family == AF_INET6 && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) return -errno;
+  if (domain != AF_INET6) return 0;
+  return setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) == 0 ? 0 : -errno;
+}
+
+/* Other people's addresses as its own, and ports that an ended connection still keeps for its last packets (TIME_WAIT). */
+static int transparent(int fd, int domain) {
+  int on = 1;
+  int failed = domain == AF_INET6 ? setsockopt(fd, IPPROTO_IPV6, IPV6_TRANSPARENT, &on, sizeof on)
+                                  : setsockopt(fd, IPPROTO_IP, IP_TRANSPARENT, &on, sizeof on);
+  if (failed != 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) != 0) return -errno;
+  return 0;
+}
+
+static int bind_to(int fd, int type, const struct sockaddr_storage *address, socklen_t size) {
+  int error = only_own_family(fd, address->ss_family);
+  if (error == 0 && type == SOCK_STREAM) error = transparent(fd, address->ss_family);
+  if (error != 0) return error;
   return bind(fd, (const struct sockaddr *)address, size) == 0 ? 0 : -errno;
 }
 
-napi_value udp_open(napi_env env, napi_callback_info info) {
+static napi_value open_bound(napi_env env, napi_callback_info info, int type) {
   struct arguments arguments = arguments_of(env, info);
   char path[MAX_PATH];
   int32_t family;
@@ -49,9 +65,17 @@ napi_value udp_open(napi_env env, napi_callback_info info) {
   struct sockaddr_storage storage;
   socklen_t size = fill(&storage, family, address, port);
   if (size == 0 || port > 65535) return number_value(env, -EINVAL);
-  int fd = netns_socket(path, storage.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+  int fd = netns_socket(path, storage.ss_family, type | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
   if (fd < 0) return number_value(env, fd);
-  int error = bind_to(fd, &storage, size);
+  int error = bind_to(fd, type, &storage, size);
   if (error != 0) close(fd);
   return number_value(env, error == 0 ? fd : error);
+}
+
+napi_value udp_open(napi_env env, napi_callback_info info) {
+  return open_bound(env, info, SOCK_DGRAM);
+}
+
+napi_value tcp_open(napi_env env, napi_callback_info info) {
+  return open_bound(env, info, SOCK_STREAM);
 }

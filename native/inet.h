@@ -1,0 +1,11 @@
+#ifndef CTHELPER_INET_H
+#define CTHELPER_INET_H
+
+#include <node_api.h>
+
+/* openUdp(netnsPath, family, address, port): a bound, non-blocking descriptor that the caller owns, or a negative errno. */
+napi_value udp_open(napi_env env, napi_callback_info info);
+/* openTcp(netnsPath, family, address, port): the same for TCP, transparent: the address may be anybody's. */
+napi_value tcp_open(napi_env env, napi_callback_info info);
+
+#endif
