@@ -19,6 +19,9 @@ export interface QueuedPacket {
   readonly indev: number
   /** NFQA_IFINDEX_OUTDEV, 0 when absent. */
   readonly outdev: number
+  /** NFQA_IFINDEX_PHYSINDEV and _PHYSOUTDEV: the bridge's ports, of a bridged packet (br_netfilter); 0 when absent. */
+  readonly physicalIndev: number
+  readonly physicalOutdev: number
   /** The IP packet. */
   readonly payload: Uint8Array
   /** NFQA_CAP_LEN: the true length, when the copy range cut the payload. */

@@ -2,12 +2,16 @@ import type { RefusalReason } from './call.js'
 
 /** What `new SipHelper(options)` takes. Everything but `inside` and `outside` has a default. */
 export interface SipHelperOptions {
-  /** Interface names towards phones and PBXs. */
+  /** Interface names towards phones and PBXs; `lo` is this machine itself, for a PBX that runs on it. */
   readonly inside: readonly string[]
   /** Interface names towards registrars, providers and far phones. */
   readonly outside: readonly string[]
-  /** Default `gateway`, the only mode of this version. */
-  readonly mode?: 'gateway'
+  /**
+   * `gateway`: phones inside, translated or routed on their way out. `pbx`: a PBX inside, to which SIP ports of the outside address
+   * are forwarded, or on this machine. `firewall`: nothing is translated and no byte is changed; ways open for the media of answered
+   * calls alone. Default `gateway`.
+   */
+  readonly mode?: 'gateway' | 'pbx' | 'firewall'
   /** Network namespace to work in: a path such as /run/netns/lab. Default: the process's own. */
   readonly netns?: string
   /** SIP ports, UDP. Default [5060]. */
@@ -32,9 +36,9 @@ export interface MediaOptions {
    * no other; `address` all. Default `latch`.
    */
   readonly source?: 'exact' | 'latch' | 'address'
-  /** Who may send before the answer: the signalling `peer`, `none`, or `any`. Default `peer`. */
+  /** Who may send before the answer: the signalling `peer`, `none`, or `any`. Default `peer`; in mode firewall `none`. */
   readonly early?: 'peer' | 'none' | 'any'
-  /** Inside addresses, besides the sender's own, that SDP from inside may name. Default none. */
+  /** Inside addresses and prefixes of them (`192.0.2.0/24`), besides the sender's own, that SDP from inside may name. Default none. */
   readonly hosts?: readonly string[]
   /** A call without signalling and without a live media flow for so long is over, seconds. Default 3600. */
   readonly idleSec?: number

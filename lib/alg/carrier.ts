@@ -58,18 +58,19 @@ export async function openCarrier(conntrack: Conntrack, timeoutSec: number): Pro
  * The carrier, tried out. Throws CthelperError, ERR_UNSUPPORTED or ERR_PERMISSION, when the kernel refuses what calls will need; the
  * helper that was registered is then still to be closed, which `undo` gets told first.
  */
-export async function requireCarrier(conntrack: Conntrack, leaseSec: number, undo: Undo): Promise<Carrier> {
-  const carrier = await openCarrier(conntrack, leaseSec)
+export async function requireCarrier(conntrack: Conntrack, needs: CarrierNeeds, undo: Undo): Promise<Carrier> {
+  const carrier = await openCarrier(conntrack, needs.leaseSec)
   undo.push(() => closeCarrier(conntrack, carrier))
-  let { failure, step } = await tryCarrier(conntrack, carrier.name)
+  let { failure, step } = await tryCarrier(conntrack, carrier.name, needs.translates)
+  // Modules that nothing loads by itself: the NAT function's, and where there is no helper of our own, the kernel's.
+  const module = needs.translates ? 'nf_nat_sip' : 'nf_conntrack_sip'
   if (failure) {
-    // The NAT function lives in a module that nothing loads by itself.
-    await loadModule('nf_nat_sip')
-    ;({ failure, step } = await tryCarrier(conntrack, carrier.name))
+    await loadModule(module)
+    ;({ failure, step } = await tryCarrier(conntrack, carrier.name, needs.translates))
   }
   if (!failure) return carrier
   const said = `${failure.errnoName}${failure.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
-  const message = `the kernel refused a test ${step}: ${said}; load nf_nat_sip (modprobe nf_nat_sip), or see cthelper check`
+  const message = `the kernel refused a test ${step}: ${said}; load ${module} (modprobe ${module}), or see cthelper check`
   const code = failure.errnoName === 'EPERM' ? 'ERR_PERMISSION' : 'ERR_UNSUPPORTED'
   throw new CthelperError(code, 'try expectations', message, { errno: failure.errno })
 }
@@ -91,6 +92,12 @@ export async function closeCarrier(conntrack: Conntrack, carrier: Carrier): Prom
   }
 }
 
+export interface CarrierNeeds {
+  readonly leaseSec: number
+  /** Expectations will translate, which needs the kernel's NAT function. */
+  readonly translates: boolean
+}
+
 export interface Trial {
   /** Undefined: the kernel made an anchor with a translating expectation of every class we use. */
   readonly failure: OperationResult | undefined
@@ -99,10 +106,10 @@ export interface Trial {
 }
 
 /**
- * Makes an anchor and an expectation of every class with the kernel's NAT function, and removes them: proof that calls can be
- * helped, before the first one comes. All addresses are of the discard range.
+ * Makes an anchor and an expectation of every class, with the kernel's NAT function where it will be needed, and removes them: proof
+ * that calls can be helped, before the first one comes. All addresses are of the discard range.
  */
-export async function tryCarrier(conntrack: Conntrack, helper: string): Promise<Trial> {
+export async function tryCarrier(conntrack: Conntrack, helper: string, translates = true): Promise<Trial> {
   const n = Math.floor(Math.random() * ANCHOR_COUNT)
   const anchor = anchorConntrack({ family: 4, n, helper, timeoutSec: 10 })
   const source = { address: '127.0.0.9', port: 9 }
@@ -116,8 +123,7 @@ export async function tryCarrier(conntrack: Conntrack, helper: string): Promise<
       tuple,
       mask: maskFor(tuple),
       class: expectationClass,
-      nat,
-      function: 'sip',
+      ...(translates ? { nat, function: 'sip' } : {}),
     }
     operations.push({ kind: 'create-expectation', expectation })
   }

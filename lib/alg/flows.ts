@@ -5,6 +5,7 @@ import type { QueuedPacket } from '../../types/nfqueue.js'
 import type { PacketLocation } from '../../types/packet.js'
 import type { Tuple } from '../../types/tuple.js'
 import { decodeEntry } from '../conntrack/index.js'
+import { Arrivals } from './arrivals.js'
 
 const UDP = 17
 const CTA_ID = 12
@@ -22,13 +23,31 @@ export interface FlowsOptions {
   heldBinding(inside: Endpoint): Binding | undefined
 }
 
+/** What the pipeline asks of flows. */
+export interface FlowSource {
+  readonly size: { flows: number; first: number }
+  /** Notes a flow's first packet as it is before translation, and returns the mark it is to carry until it is seen again. */
+  first(packet: QueuedPacket, location: PacketLocation): number
+  take(mark: number): FirstPacket | undefined
+  lookup(
+    packet: QueuedPacket,
+    bytes: Uint8Array,
+    location: PacketLocation,
+    way: Way,
+    first: FirstPacket | undefined,
+  ): Flow | undefined | Promise<Flow | undefined>
+  knows(id: number): boolean
+  forget(id: number): void
+  clear(): void
+}
+
 interface Cached {
   readonly flow: Flow
   /** CTA_ID: another conntrack may have the same addresses later. */
   readonly id: number
 }
 
-interface FirstPacket {
+export interface FirstPacket {
   readonly mark: number
   readonly source: Endpoint
 }
@@ -40,11 +59,12 @@ const latin1 = Buffer.prototype.latin1Slice
  * form is in their conntrack. Where the kernel sends it along (NFQA_CT), it is read from there; where not, it is asked for once
  * a flow, and a flow's first packet, which is in no table yet, is known by the token it got in forward (docs/design.md).
  */
-export class Flows {
+export class Flows implements FlowSource {
   readonly #options: FlowsOptions
   readonly #cache = new Map<string, Cached>()
   readonly #keysById = new Map<number, string[]>()
   readonly #pending = new Map<number, FirstPacket>()
+  readonly #arrivals = new Arrivals()
   #token = 0
 
   constructor(options: FlowsOptions) {
@@ -52,11 +72,18 @@ export class Flows {
   }
 
   get size(): { flows: number; first: number } {
-    return { flows: this.#cache.size, first: this.#pending.size }
+    return { flows: this.#cache.size, first: this.#pending.size + this.#arrivals.size }
   }
 
-  /** Notes a flow's first packet, before source NAT, and returns the mark it is to carry until postrouting. */
+  /**
+   * Notes a flow's first packet, before source NAT, and returns the mark it is to carry until postrouting. One seen before
+   * destination NAT keeps its mark, by which it may be routed: it is known again by what it says.
+   */
   first(packet: QueuedPacket, location: PacketLocation): number {
+    if (packet.hook === 'prerouting') {
+      this.#arrivals.add(packet.payload, location)
+      return packet.mark
+    }
     const token = (TOKEN_BASE + this.#token) >>> 0
     this.#token = (this.#token + 1) % TOKEN_COUNT
     this.#pending.set(token, { mark: packet.mark, source: location.source })
@@ -87,10 +114,12 @@ export class Flows {
       return this.#learn(key, decodeEntry(conntrack, 0), location, way)
     }
     if (cached) return cached.flow
-    if (first) return this.#ofFirst(first, location, way)
+    if (first) return this.#ofFirst(first, bytes, location, way)
     const { family, source, destination } = location
     const answer: Tuple = { family, protocol: UDP, source: destination, destination: source }
-    return this.#options.get(answer).then((entry) => entry && this.#learn(key, entry, location, way))
+    // To the machine itself a first packet comes without a token.
+    const arrival = packet.hook === 'input' ? this.#ofArrival(bytes, location) : undefined
+    return this.#options.get(answer).then((entry) => (entry ? this.#learn(key, entry, location, way) : arrival))
   }
 
   #learn(key: string, entry: ConntrackEntry, location: PacketLocation, way: Way): Flow {
@@ -121,12 +150,18 @@ export class Flows {
   }
 
   /** A first packet's conntrack is not in the table yet, so nothing is remembered. */
-  #ofFirst(first: FirstPacket, location: PacketLocation, way: Way): Flow {
+  #ofFirst(first: FirstPacket, bytes: Uint8Array, location: PacketLocation, way: Way): Flow {
+    if (way === 'in') return this.#ofArrival(bytes, location)
     const { family, source, destination } = location
-    if (way === 'out') return { family, binding: this.#options.bindingOf(first.source, source), peer: destination }
-    // A new flow that comes in was translated by an expectation of ours, whose binding is held, or not at all.
-    const binding = this.#options.heldBinding(destination) ?? this.#options.bindingOf(destination, destination)
-    return { family, binding, peer: source }
+    return { family, binding: this.#options.bindingOf(first.source, source), peer: destination }
+  }
+
+  /** A new flow that comes in was translated by a rule that was seen at work, by an expectation of ours, whose binding is held, or not at all. */
+  #ofArrival(bytes: Uint8Array, location: PacketLocation): Flow {
+    const { family, source, destination } = location
+    const was = this.#arrivals.take(bytes, location)
+    const held = was ? undefined : this.#options.heldBinding(destination)
+    return { family, binding: held ?? this.#options.bindingOf(destination, was ?? destination), peer: source }
   }
 
   /** Whether a conntrack of that id is remembered: asked for every conntrack that ends. */
@@ -148,7 +183,7 @@ export class Flows {
 }
 
 /** Addresses and ports as they stand in the packet. */
-function keyOf(bytes: Uint8Array, { family, udp }: PacketLocation): string {
+export function keyOf(bytes: Uint8Array, { family, udp }: PacketLocation): string {
   if (family === 4 && udp.start === 20) return latin1.call(bytes, 12, 24)
   if (family === 6 && udp.start === 40) return latin1.call(bytes, 8, 44)
   const addresses = family === 4 ? latin1.call(bytes, 12, 20) : latin1.call(bytes, 8, 40)

@@ -1,12 +1,12 @@
 import type { ConntrackOperation, RawConntrackEvent } from '../../types/conntrack.js'
 import type { NetlinkEvents } from '../../types/netlink.js'
 import { type Conntrack, IPS_HELPER, type KernelEvent, tupleKey } from '../conntrack/index.js'
-import type { Flows } from './flows.js'
+import type { FlowSource } from './flows.js'
 import type { Pinholes } from './pinholes.js'
 
 export interface KernelEventsOptions {
   readonly conntrack: Conntrack
-  readonly flows: Flows
+  readonly flows: FlowSource
   readonly pinholes: Pinholes
   now(): number
   /** Somebody else took down what we had put up, and it stands again. */

@@ -1,11 +1,13 @@
 import type { BudgetOptions, SipHelperOptions } from '../../types/options.js'
 import type { SipLimits } from '../../types/sip.js'
 import { canonicalAddress } from '../base/address.js'
+import { canonicalPrefix } from '../base/address-set.js'
 import { CthelperError } from '../base/errors.js'
 import { type Budgets, budgetsOf, budgetTable, type EngineOptions } from '../call/index.js'
 
 /** `SipHelperOptions` with every default filled in and every value checked. */
 export interface Settings {
+  readonly mode: Mode
   readonly inside: readonly string[]
   readonly outside: readonly string[]
   readonly netns: string | undefined
@@ -23,6 +25,23 @@ export interface Settings {
   readonly leaseSec: number
   readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>>
   readonly budgets: Budgets
+}
+
+export type Mode = NonNullable<SipHelperOptions['mode']>
+
+/** What a mode is: its defaults, and what of the machine it counts on. */
+export interface ModeRow {
+  readonly early: 'peer' | 'none'
+  /** Addresses are translated, or may be. */
+  readonly translates: boolean
+  /** Rules of the user's may forward SIP ports of the outside address to a host inside. */
+  readonly forwardsPorts: boolean
+}
+
+export const MODES: Readonly<Record<Mode, ModeRow>> = {
+  gateway: { early: 'peer', translates: true, forwardsPorts: false },
+  pbx: { early: 'peer', translates: true, forwardsPorts: true },
+  firewall: { early: 'none', translates: false, forwardsPorts: false },
 }
 
 /** Linux IFNAMSIZ, its NUL left out. */
@@ -84,10 +103,23 @@ function oneOf<T extends string>(option: string, value: unknown, choices: readon
 }
 
 function addresses(option: string, value: unknown): readonly string[] {
+  return listOf(option, value, canonicalAddress, 'is no IP address')
+}
+
+function prefixes(option: string, value: unknown): readonly string[] {
+  return listOf(option, value, canonicalPrefix, 'is no IP address, nor a prefix such as 192.0.2.0/24')
+}
+
+function listOf(
+  option: string,
+  value: unknown,
+  canonical: (text: string) => string | undefined,
+  complaint: string,
+): readonly string[] {
   if (!Array.isArray(value)) fail(option, 'must be a list of addresses')
   return value.map((it) => {
-    const address = typeof it === 'string' ? canonicalAddress(it) : undefined
-    return address ?? fail(option, `${JSON.stringify(it)} is no IP address`)
+    const text = typeof it === 'string' ? canonical(it) : undefined
+    return text ?? fail(option, `${JSON.stringify(it)} ${complaint}`)
   })
 }
 
@@ -143,7 +175,10 @@ export function settingsOf(options: SipHelperOptions): Settings {
   const outside = names('outside', options.outside)
   const both = inside.find((name) => outside.includes(name))
   if (both) fail('outside', `${both} is an inside interface already`)
-  oneOf('mode', or(options.mode, 'gateway'), ['gateway'])
+  const mode = oneOf('mode', or(options.mode, 'gateway'), Object.keys(MODES) as Mode[])
+  if (!MODES[mode].translates && options.masquerade === true) fail('masquerade', `mode ${mode} translates nothing`)
+  if (!MODES[mode].translates && media.ports !== undefined)
+    fail('media.ports', `mode ${mode} translates nothing, and media keeps the ports it has`)
   if (options.masquerade !== undefined && typeof options.masquerade !== 'boolean')
     fail('masquerade', 'must be true or false')
   if (options.netns !== undefined && (typeof options.netns !== 'string' || options.netns === ''))
@@ -151,6 +186,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
   const { callers = 'registrar' } = signalling
   const ports = media.ports === undefined ? undefined : portRange(media.ports)
   return {
+    mode,
     inside,
     outside,
     netns: options.netns,
@@ -159,8 +195,8 @@ export function settingsOf(options: SipHelperOptions): Settings {
     media: {
       ports,
       source: oneOf('media.source', or(media.source, 'latch'), ['exact', 'latch', 'address']),
-      early: oneOf('media.early', or(media.early, 'peer'), ['peer', 'none', 'any']),
-      hosts: addresses('media.hosts', or(media.hosts, [])),
+      early: oneOf('media.early', or(media.early, MODES[mode].early), ['peer', 'none', 'any']),
+      hosts: prefixes('media.hosts', or(media.hosts, [])),
       idleSec: integer('media.idleSec', or(media.idleSec, 3600), 10, 604_800),
     },
     callers: callers === 'registrar' || callers === 'any' ? callers : addresses('signalling.callers', callers),

@@ -1,6 +1,8 @@
 import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Table } from '../../types/nftables.js'
-import type { Nftables } from '../nftables/index.js'
+import { type Nftables, sipTable } from '../nftables/index.js'
+import { type Interfaces, MACHINE } from './interfaces.js'
+import { MODES, type Settings } from './options.js'
 import type { Undo } from './undo.js'
 
 export interface OwnTableOptions {
@@ -34,5 +36,26 @@ export async function installOwnTable({ nftables, table, undo, onRepair, onError
     isStopping = true
     subscription.close()
     await nftables.remove(family, name)
+  })
+}
+
+/** The table for these settings; `firstPacketQueue` on kernels that do not send conntracks along with packets. */
+export function tableOf(
+  settings: Settings,
+  interfaces: Pick<Interfaces, 'ruleNames'>,
+  firstPacketQueue: number | undefined,
+): Table {
+  const { mode, inside, ports, masquerade, queue, media } = settings
+  const { translates, forwardsPorts } = MODES[mode]
+  return sipTable({
+    inside: interfaces.ruleNames('inside'),
+    outside: interfaces.ruleNames('outside'),
+    machine: inside.includes(MACHINE),
+    translates,
+    ports,
+    masquerade,
+    queue,
+    ...(media.ports ? { mediaPorts: media.ports } : {}),
+    ...(firstPacketQueue === undefined ? {} : { firstPacketQueue, forwardsPorts }),
   })
 }

@@ -6,7 +6,7 @@ import type { CallEvent, Plan } from '../call/index.js'
 import { locate, rebuild } from '../packet/index.js'
 import { scanMessage } from '../sip/index.js'
 import type { Counters } from './counters.js'
-import type { Flows } from './flows.js'
+import type { FlowSource } from './flows.js'
 import type { HeldMessage, Judge, Message, MessagePolicy } from './judge.js'
 
 /** Where verdicts go; `Queue` of the nfqueue room. */
@@ -16,13 +16,13 @@ export interface VerdictSink {
 
 export interface PipelineOptions {
   readonly judge: Judge
-  readonly flows: Flows
+  readonly flows: FlowSource
   readonly counters: Counters
   readonly policy: MessagePolicy
   /** Bounds of one message; what goes beyond is malformed. */
   readonly limits: SipLimits
-  /** Interface indices towards the inside. */
-  isInside(index: number): boolean
+  /** Which way a packet crosses the gateway; undefined: it does not. */
+  wayOf(packet: QueuedPacket): Way | undefined
 }
 
 const MAX_PACKET = 65_535
@@ -65,7 +65,8 @@ export class Pipeline {
       return this.unhelped({ packet, sink, mark }, scan.reason, policy.malformed)
     }
     const verdict = new PacketMessage(this, packet, sink, mark, location)
-    const way: Way = this.#options.isInside(packet.indev) ? 'out' : 'in'
+    const way = this.#options.wayOf(packet)
+    if (!way) return verdict.unhelped('one-sided', 'accept')
     counters.add(scan.value.kind === 'request' ? 'requests' : 'responses')
     const flow = flows.lookup(packet, bytes, location, way, first)
     if (flow instanceof Promise) return this.#later(verdict.hold(), flow, way)

@@ -13,18 +13,20 @@ export interface QueuesOptions {
   readonly netns: string | undefined
   /** Of the first queue; the second has the next number. */
   readonly number: number
+  /** Whether packets' conntracks are asked for at all. */
+  readonly asks: boolean
   readonly handler: PacketHandler
   readonly undo: Undo
   readonly onError: (error: Error) => void
 }
 
 /** The queue for packets in their final form, and one for flows' first packets where the kernel does not send conntracks along. */
-export async function openQueues({ netns, number, handler, undo, onError }: QueuesOptions): Promise<Queue[]> {
+export async function openQueues({ netns, number, asks, handler, undo, onError }: QueuesOptions): Promise<Queue[]> {
   const common = { ...(netns === undefined ? {} : { netns }), onError }
   const main = await openQueue({
     ...common,
     number,
-    flags: ['conntrack', 'fail-open'],
+    flags: asks ? ['conntrack', 'fail-open'] : ['fail-open'],
     onBatch: (packets, queue) => {
       for (const packet of packets) handler.handle(packet, queue)
     },

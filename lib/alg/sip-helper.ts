@@ -1,26 +1,27 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { CallInfo, PinholeInfo, RegistrationInfo } from '../../types/call.js'
+import type { Endpoint } from '../../types/endpoint.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
-import type { Queue } from '../../types/nfqueue.js'
-import type { Table } from '../../types/nftables.js'
+import type { Queue, QueuedPacket } from '../../types/nfqueue.js'
 import type { SipHelperOptions } from '../../types/options.js'
 import { CthelperError } from '../base/errors.js'
 import { type CallEvent, Engine } from '../call/index.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
-import { type Nftables, openNftables, sipTable } from '../nftables/index.js'
+import { type Nftables, openNftables } from '../nftables/index.js'
 import { type Carrier, requireCarrier } from './carrier.js'
 import { Counters } from './counters.js'
-import { Flows } from './flows.js'
+import { type FlowSource, Flows } from './flows.js'
 import { Interfaces } from './interfaces.js'
 import { Judge } from './judge.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
-import { engineSettings, type Settings, settingsOf, sipLimits } from './options.js'
-import { installOwnTable } from './own-table.js'
+import { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
+import { installOwnTable, tableOf } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
 import { openQueues } from './queues.js'
+import { RoutedFlows } from './routed-flows.js'
 import { enableForwarding } from './sysctl.js'
 import { Undo } from './undo.js'
 
@@ -33,7 +34,7 @@ interface Running {
   readonly nftables: Nftables
   readonly carrier: Carrier
   readonly engine: Engine
-  readonly flows: Flows
+  readonly flows: FlowSource
   readonly keepAlive: KeepAlive
   readonly pinholes: Pinholes
   readonly judge: Judge
@@ -79,15 +80,16 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const settings = this.#settings
     const undo = this.#undo
     const { netns, inside, outside } = settings
+    const { translates } = MODES[settings.mode]
     const onError = (error: Error) => this.#onError(error)
-    const interfaces = await Interfaces.open(netns, inside, outside, onError)
+    const interfaces = await Interfaces.open({ netns, inside, outside, onError })
     undo.push(() => interfaces.close())
     const conntrack = await openConntrack(netns === undefined ? {} : { netns })
     undo.push(() => conntrack.close())
-    const carrier = await requireCarrier(conntrack, settings.leaseSec, undo)
+    const carrier = await requireCarrier(conntrack, { leaseSec: settings.leaseSec, translates }, undo)
     const pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec: settings.leaseSec })
     const engine = engineOf(settings, interfaces, pinholes)
-    const flows = flowsOf(engine, conntrack)
+    const flows = flowsOf(engine, conntrack, translates)
     const keepAlive = new KeepAlive((operations) => conntrack.batch(operations))
     const counters = this.#counters
     const { policy } = settings
@@ -102,27 +104,27 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       onPinholes: (kind, list) => this.#tellPinholes(kind, list),
       onError,
     })
-    const isInside = (index: number) => interfaces.isInside(index)
-    const pipeline = new Pipeline({ judge, flows, counters, policy, limits: sipLimits(settings), isInside })
+    const wayOf = (packet: QueuedPacket) => interfaces.wayOf(packet)
+    const pipeline = new Pipeline({ judge, flows, counters, policy, limits: sipLimits(settings), wayOf })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
     undo.push(() => kernelEvents.close())
-    const queues = await openQueues({ netns, number: settings.queue, handler: pipeline, undo, onError })
+    const queues = await openQueues({
+      netns,
+      number: settings.queue,
+      asks: translates,
+      handler: pipeline,
+      undo,
+      onError,
+    })
     const nftables = openNftables({ netns })
     undo.push(() => nftables.close())
-    const table = this.#tableFor(queues)
+    const table = tableOf(settings, interfaces, queues[1]?.number)
     await installOwnTable({ nftables, table, undo, onRepair: () => this.#repaired('table', 1), onError })
     if (settings.masquerade) undo.push(enableForwarding(netns))
     const timer = setInterval(() => this.#tick(), TICK_MS)
     undo.push(() => clearInterval(timer))
     this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, judge, queues, timer }
-  }
-
-  #tableFor(queues: readonly Queue[]): Table {
-    const { inside, outside, ports, masquerade, queue, media } = this.#settings
-    const first = queues[1] ? { firstPacketQueue: queues[1].number } : {}
-    const mediaPorts = media.ports ? { mediaPorts: media.ports } : {}
-    return sipTable({ inside, outside, ports, masquerade, queue, ...mediaPorts, ...first })
   }
 
   #tick(): void {
@@ -192,7 +194,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       sizes,
       queues: counted,
       carrier: carrier.name,
-      conntrackDelivered: queues.length === 1,
+      conntrackDelivered: MODES[this.#settings.mode].translates && queues.length === 1,
     }
   }
 
@@ -220,7 +222,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   }
 }
 
-function renamed({ flows, first }: Flows['size']): Record<string, number> {
+function renamed({ flows, first }: FlowSource['size']): Record<string, number> {
   return { signallingFlows: flows, firstPackets: first }
 }
 
@@ -232,10 +234,12 @@ function engineOf(settings: Settings, interfaces: Interfaces, pinholes: Pinholes
   })
 }
 
-function flowsOf(engine: Engine, conntrack: Conntrack): Flows {
+function flowsOf(engine: Engine, conntrack: Conntrack, translates: boolean): FlowSource {
+  const bindingOf = (inside: Endpoint, outside: Endpoint) => engine.bindingOf(inside, outside)
+  if (!translates) return new RoutedFlows(bindingOf)
   return new Flows({
     get: (tuple) => conntrack.get(tuple),
-    bindingOf: (inside, outside) => engine.bindingOf(inside, outside),
+    bindingOf,
     heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port, 'udp'),
   })
 }

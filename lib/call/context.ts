@@ -1,12 +1,13 @@
 import type { RefusalReason } from '../../types/call.js'
 import type { Flow } from '../../types/flow.js'
+import { AddressSet } from '../base/address-set.js'
 import type { Planned } from './planned.js'
 import type { Ports } from './ports.js'
 import type { SessionContext } from './session.js'
 import type { Streams } from './streams.js'
 
 export interface ContextOptions {
-  /** Inside addresses, besides the sender's own, that SDP from inside may name. Default none. */
+  /** Inside addresses and prefixes of them, besides the sender's own, that SDP from inside may name. Default none. */
   readonly mediaHosts?: readonly string[]
   /** Whether an address is the gateway's own. Default: none is. */
   readonly isGateway?: (address: string) => boolean
@@ -20,7 +21,7 @@ export class Context implements SessionContext {
   plan!: Planned
   readonly ports: Ports
   readonly streams: Streams
-  readonly mediaHosts: ReadonlySet<string>
+  readonly mediaHosts: AddressSet
   readonly isGateway: (address: string) => boolean
   readonly portsPerHost: number
 
@@ -28,7 +29,7 @@ export class Context implements SessionContext {
     this.portsPerHost = portsPerHost
     this.ports = ports
     this.streams = streams
-    this.mediaHosts = new Set(mediaHosts)
+    this.mediaHosts = new AddressSet(mediaHosts ?? [])
     this.isGateway = isGateway ?? (() => false)
   }
 

@@ -15,7 +15,7 @@ export interface SessionContext {
   /** Whether the address is one of the gateway's own. */
   isGateway(address: string): boolean
   /** Inside addresses that SDP may name besides the sender's own. */
-  readonly mediaHosts: ReadonlySet<string>
+  readonly mediaHosts: { has(address: string): boolean }
   /** Outside ports that the streams of one inside host may lease. */
   readonly portsPerHost: number
   refuse(reason: RefusalReason, detail: string): void
@@ -130,7 +130,7 @@ function insideEndpoint(sdp: Sdp, media: SdpMedia, context: SessionContext): End
   if (!isUdp(media)) return refuse('transport-unsupported', `${media.protocol} is not carried over UDP`)
   if (connection.family !== context.flow.family)
     return refuse('address-family', 'another address family than the signalling')
-  if (context.isGateway(address)) return refuse('address-gateway', 'an address of the gateway')
+  if (!isOwn && context.isGateway(address)) return refuse('address-gateway', 'an address of the gateway')
   if (!isOwn && !context.mediaHosts.has(address))
     return refuse('address-foreign', `neither the sender ${own} nor a configured media host`)
   if (media.portNumber < LOWEST_PORT) return refuse('port-reserved', `port below ${LOWEST_PORT}`)

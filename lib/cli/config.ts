@@ -23,8 +23,6 @@ export const configOption: OptionRow = {
   help: 'JSON of the options of SipHelper, with socket, log and metrics beside them. The command line wins over it.',
 }
 
-const MODES_TO_COME: readonly unknown[] = ['pbx', 'firewall']
-
 type Json = Record<string, unknown>
 
 /**
@@ -42,7 +40,6 @@ export function runOptions(given: Given): RunOptions {
     return file !== undefined && has(config, key) ? `${file}: key ${key}` : nameOf(key)
   }
   const { socket, log, metrics, ...helper } = config
-  checkMode(helper.mode, where)
   checkHelper(helper, where)
   return {
     helper: helper as unknown as SipHelperOptions,
@@ -96,11 +93,6 @@ function has(config: Json, key: string): boolean {
 const nameOf = (key: string): string => {
   const row = helperSettings.find((it) => it.key === key)
   return row ? `--${row.name} (or ${key} in --config)` : key
-}
-
-function checkMode(mode: unknown, where: (key: string) => string): void {
-  if (MODES_TO_COME.includes(mode))
-    throw usage(`${where('mode')}: mode ${mode} is not in this version; gateway is the only one`)
 }
 
 /** `settingsOf` knows the rules; here its `option media.ports: why` becomes the place where the user wrote it. */

@@ -1,6 +1,6 @@
-import { settingsOf } from '../alg/index.js'
+import type { Side } from '../../types/flow.js'
+import { MACHINE, MODES, settingsOf, tableOf } from '../alg/index.js'
 import { CthelperError } from '../base/errors.js'
-import { sipTable } from '../nftables/index.js'
 import type { Command, Invocation } from './command.js'
 import { configOption, runOptions } from './config.js'
 import type { ExitCode } from './failure.js'
@@ -20,14 +20,16 @@ export const ruleset: Command = {
 }
 
 async function print({ given, out }: Invocation): Promise<ExitCode> {
-  const { inside, outside, ports, masquerade, queue, netns } = settingsOf(runOptions(given).helper)
-  const delivers = await deliversConntracks(netns)
-  const first = delivers ? {} : { firstPacketQueue: queue + 1 }
+  const settings = settingsOf(runOptions(given).helper)
+  const { translates } = MODES[settings.mode]
+  const delivers = translates ? await deliversConntracks(settings.netns) : true
+  const firstPacketQueue = delivers ? undefined : settings.queue + 1
   if (delivers === undefined)
     out(
       '# The kernel could not be asked; the chains forward and first are not installed where it delivers conntracks.\n',
     )
-  out(tableText(sipTable({ inside, outside, ports, masquerade, queue, ...first })))
+  const ruleNames = (side: Side) => settings[side].filter((name) => name !== MACHINE)
+  out(tableText(tableOf(settings, { ruleNames }, firstPacketQueue)))
   return 0
 }
 

@@ -66,7 +66,7 @@ export const helperSettings: readonly SettingRow[] = [
     isList: true,
     key: 'inside',
     read: list,
-    help: 'Interfaces towards phones and PBXs. Needed.',
+    help: 'Interfaces towards phones and PBXs; lo is this machine itself, for a PBX that runs on it. Needed.',
   },
   {
     name: 'outside',
@@ -78,10 +78,10 @@ export const helperSettings: readonly SettingRow[] = [
   },
   {
     name: 'mode',
-    value: 'gateway',
+    value: 'gateway|pbx|firewall',
     key: 'mode',
     read: text,
-    help: 'What this machine is: gateway (phones inside, NAT or routing on the way out). Default gateway.',
+    help: 'What this machine is: gateway (phones inside, NAT or routing on the way out), pbx (a PBX inside with its SIP port forwarded, or on this machine), firewall (no NAT, no byte changed: ways for the media of answered calls alone). Default gateway.',
   },
   {
     name: 'masquerade',
@@ -108,15 +108,15 @@ export const helperSettings: readonly SettingRow[] = [
     value: 'peer|none|any',
     key: 'media.early',
     read: text,
-    help: 'Who may send before the answer: the signalling peer, nobody, or anybody. Default peer.',
+    help: 'Who may send before the answer: the signalling peer, nobody, or anybody. Default peer; in mode firewall none.',
   },
   {
     name: 'media-host',
-    value: 'ADDR',
+    value: 'ADDR[/LENGTH]',
     isList: true,
     key: 'media.hosts',
     read: list,
-    help: "Inside addresses, besides the sender's own, that SDP from inside may name. Default none.",
+    help: "Inside addresses, or prefixes of them, besides the sender's own, that SDP from inside may name. Default none.",
   },
   {
     name: 'media-idle',

@@ -13,6 +13,8 @@ const {
   mark: { type: NFQA_MARK },
   indev: { type: NFQA_IFINDEX_INDEV },
   outdev: { type: NFQA_IFINDEX_OUTDEV },
+  physicalIndev: { type: NFQA_IFINDEX_PHYSINDEV },
+  physicalOutdev: { type: NFQA_IFINDEX_PHYSOUTDEV },
   payload: { type: NFQA_PAYLOAD },
   conntrack: { type: NFQA_CT },
   conntrackInfo: { type: NFQA_CT_INFO },
@@ -33,6 +35,8 @@ export class Packet implements QueuedPacket {
   mark = 0
   indev = 0
   outdev = 0
+  physicalIndev = 0
+  physicalOutdev = 0
   skbInfo = 0
   originalLength = 0
   conntrackInfo: number | undefined = undefined
@@ -113,6 +117,8 @@ function copyFields(from: Packet, to: Packet, shift: number): void {
   to.mark = from.mark
   to.indev = from.indev
   to.outdev = from.outdev
+  to.physicalIndev = from.physicalIndev
+  to.physicalOutdev = from.physicalOutdev
   to.skbInfo = from.skbInfo
   to.originalLength = from.originalLength
   to.conntrackInfo = from.conntrackInfo
@@ -181,6 +187,12 @@ function readOther(packet: Packet, type: number, start: number, end: number): vo
       break
     case NFQA_IFINDEX_OUTDEV:
       packet.outdev = u32be(bytes, start)
+      break
+    case NFQA_IFINDEX_PHYSINDEV:
+      packet.physicalIndev = u32be(bytes, start)
+      break
+    case NFQA_IFINDEX_PHYSOUTDEV:
+      packet.physicalOutdev = u32be(bytes, start)
       break
     case NFQA_MARK:
       packet.mark = u32be(bytes, start)

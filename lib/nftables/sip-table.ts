@@ -1,6 +1,15 @@
 import type { Chain, Expression, NamedSet, Rule, Table } from '../../types/nftables.js'
 
 export interface SipTableOptions {
+  /** Default `cthelper`. */
+  readonly name?: string
+  /**
+   * Whether addresses are translated on the way: packets are then seen after source NAT, at postrouting. Without translation they
+   * are seen in forward, where a bridge's packets pass as well (br_netfilter). Default true.
+   */
+  readonly translates?: boolean
+  /** Also what this machine itself sends to, and receives from, the outside. Default false. */
+  readonly machine?: boolean
   /** Interface names towards phones and PBXs. */
   readonly inside: readonly string[]
   /** Interface names towards registrars, providers and far phones. */
@@ -16,6 +25,8 @@ export interface SipTableOptions {
    * not deliver conntracks with queued packets (NFQA_CT). Default: no such chain.
    */
   readonly firstPacketQueue?: number
+  /** With `firstPacketQueue`: shows it those from outside before destination NAT, too. Default false. */
+  readonly forwardsPorts?: boolean
   /**
    * First and last outside media port. Media that comes to them without an expectation (too early, too late, from nobody of the
    * call) is for nobody on the gateway, and is dropped before it becomes a conntrack, which would shadow the expectation to come.
@@ -35,6 +46,8 @@ const AFTER_SOURCE_NAT = 150
  * by rule or by policy, never gets here.
  */
 const AFTER_FILTERS = 150
+/** NF_IP_PRI_MANGLE, behind conntrack (-200) and before NF_IP_PRI_NAT_DST (-100). */
+const BEFORE_DESTINATION_NAT = -150
 /** NF_IP_PRI_NAT_SRC. */
 const SOURCE_NAT = 100
 /** Addresses that nobody outside can answer (RFC 4193). */
@@ -45,12 +58,16 @@ const UNIQUE_LOCAL = 'fc00::/7'
  *
  * * `postrouting` (filter, priority 150): UDP from or to a port in the set `sip_ports`, forwarded between an interface in `inside`
  *   and one in `outside`, either way, goes to the queue; with bypass, so that it passes untouched while nobody listens. All else
- *   leaves the chain after two comparisons of ports.
- * * `forward` (filter, priority 150), with `firstPacketQueue`: the same packets, as long as their flow has no confirmed conntrack,
- *   also go there. The listener gives such a packet a token as its mark and keeps the mark it had; the listener at postrouting
- *   knows the packet by the token and puts the mark back. Between the two, rules that look at the packet's mark see the token.
+ *   leaves the chain after two comparisons of ports. Where nothing is translated, `forward` takes its place.
+ * * `input` (and without translation `output`), with `machine`: the same for what this machine receives and sends.
+ * * `forward` and, with `machine`, `output` (filter, priority 150), with `firstPacketQueue`: the same packets, as long as their flow
+ *   has no confirmed conntrack, also go there. The listener gives such a packet a token as its mark and keeps the mark it had; the
+ *   listener at postrouting knows the packet by the token and puts the mark back. Between the two, rules that look at the packet's
+ *   mark see the token. With `forwardsPorts`, `prerouting` (filter, priority -150) shows it those from outside, marks untouched.
  * * `input` (filter, priority 150), with `mediaPorts`: drops new UDP flows from `outside` to those ports of the gateway itself.
  * * `masquerade` (nat, priority 100), with `masquerade`: all IPv4, and IPv6 from unique local addresses, that leaves by `outside`.
+ *
+ * The sets are an administrator's to change while it runs: `nft add element inet cthelper sip_ports { 5080 }`.
  *
  * But for stray media, no chain drops, and none accepts on behalf of a filter: policies are accept, which ends one chain and not the hook, and a queued packet that is
  * accepted goes on to the next chain. What may be forwarded is the user's to say; an incoming request that a signalling
@@ -63,11 +80,18 @@ const UNIQUE_LOCAL = 'fc00::/7'
  */
 export function sipTable(options: SipTableOptions): Table {
   const { firstPacketQueue, queue, queueCount = 1, mediaPorts, masquerade = false } = options
-  const chains = [postrouting(), between('sip', queue, queueCount)]
-  if (firstPacketQueue !== undefined) chains.push(forward(), between('first', firstPacketQueue, 1))
-  if (mediaPorts) chains.push(strayMedia(mediaPorts))
+  const { name = SIP_TABLE.name, machine = false, translates = true } = options
+  const stray = mediaPorts ? [strayMedia(mediaPorts)] : []
+  const chains = [
+    filter(translates ? 'postrouting' : 'forward', AFTER_SOURCE_NAT, portRules('sip')),
+    ...(machine && !translates ? [filter('output', AFTER_FILTERS, portRules('sip'))] : []),
+    between('sip', queue, queueCount, machine),
+  ]
+  if (firstPacketQueue !== undefined) chains.push(...firstChains(options, firstPacketQueue))
+  if (machine || mediaPorts)
+    chains.push(filter('input', AFTER_FILTERS, [...(machine ? portRules('sip') : []), ...stray]))
   if (masquerade) chains.push(masqueradeChain())
-  return { ...SIP_TABLE, sets: setsOf(options), chains }
+  return { family: SIP_TABLE.family, name, sets: setsOf(options), chains }
 }
 
 function setsOf({ inside, outside, ports = [5060] }: SipTableOptions): NamedSet[] {
@@ -85,34 +109,52 @@ function portRules(chain: string, condition: readonly Expression[] = []): Rule[]
   }))
 }
 
-function postrouting(): Chain {
-  const rules = portRules('sip')
-  return {
-    name: 'postrouting',
-    type: 'filter',
-    hook: 'postrouting',
-    priority: AFTER_SOURCE_NAT,
-    policy: 'accept',
-    rules,
-  }
+function filter(hook: NonNullable<Chain['hook']>, priority: number, rules: readonly Rule[]): Chain {
+  return { name: hook, type: 'filter', hook, priority, policy: 'accept', rules }
 }
 
 /** Not `ct state new`, which lasts until the first answer: retransmissions are in the table and need no second queue. */
-function forward(): Chain {
-  const rules = portRules('first', [{ kind: 'ct-status', any: ['confirmed'], negate: true }])
-  return { name: 'forward', type: 'filter', hook: 'forward', priority: AFTER_FILTERS, policy: 'accept', rules }
+const UNCONFIRMED: Expression = { kind: 'ct-status', any: ['confirmed'], negate: true }
+
+function firstChains({ machine = false, forwardsPorts = false }: SipTableOptions, number: number): Chain[] {
+  const rules = portRules('first', [UNCONFIRMED])
+  const queue: Expression[] = [{ kind: 'counter' }, { kind: 'queue', number, bypass: true }]
+  const arrives: Expression[] = [
+    { kind: 'dport-set', protocol: 'udp', set: 'sip_ports' },
+    UNCONFIRMED,
+    { kind: 'iifname-set', set: 'outside' },
+  ]
+  const arrivals = { expressions: [...arrives, ...queue], comment: 'before destination NAT' }
+  return [
+    ...(forwardsPorts ? [filter('prerouting', BEFORE_DESTINATION_NAT, [arrivals])] : []),
+    filter('forward', AFTER_FILTERS, rules),
+    ...(machine ? [filter('output', AFTER_FILTERS, rules)] : []),
+    between('first', number, 1, machine),
+  ]
 }
 
-function between(name: string, number: number, total: number): Chain {
+function between(name: string, number: number, total: number, machine: boolean): Chain {
   const queue: Expression[] = [{ kind: 'counter' }, { kind: 'queue', number, total, bypass: true }]
-  const way = (from: string, to: string, comment: string): Rule => ({
-    expressions: [{ kind: 'iifname-set', set: from }, { kind: 'oifname-set', set: to }, ...queue],
+  const way = (from: Expression, to: Expression, comment: string): Rule => ({
+    expressions: [from, to, ...queue],
     comment,
   })
-  return { name, rules: [way('inside', 'outside', 'out'), way('outside', 'inside', 'in')] }
+  const [fromInside, toInside] = sides('inside')
+  const [fromOutside, toOutside] = sides('outside')
+  const own: Rule[] = [
+    way({ kind: 'iif', is: 0 }, toOutside, 'own, out'),
+    way(fromOutside, { kind: 'oif', is: 0 }, 'own, in'),
+  ]
+  const rules = [way(fromInside, toOutside, 'out'), way(fromOutside, toInside, 'in')]
+  return { name, rules: machine ? [...rules, ...own] : rules }
 }
 
-function strayMedia([first, last]: readonly [number, number]): Chain {
+const sides = (set: 'inside' | 'outside'): [from: Expression, to: Expression] => [
+  { kind: 'iifname-set', set },
+  { kind: 'oifname-set', set },
+]
+
+function strayMedia([first, last]: readonly [number, number]): Rule {
   const expressions: Expression[] = [
     { kind: 'dport-range', first, last, protocol: 'udp' },
     { kind: 'iifname-set', set: 'outside' },
@@ -120,8 +162,7 @@ function strayMedia([first, last]: readonly [number, number]): Chain {
     { kind: 'counter' },
     { kind: 'verdict', verdict: 'drop' },
   ]
-  const rules = [{ expressions, comment: 'stray media' }]
-  return { name: 'input', type: 'filter', hook: 'input', priority: AFTER_FILTERS, policy: 'accept', rules }
+  return { expressions, comment: 'stray media' }
 }
 
 function masqueradeChain(): Chain {

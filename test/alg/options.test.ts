@@ -6,6 +6,7 @@ const needed = { inside: ['lan0'], outside: ['wan0'] }
 
 t.test('defaults', async (t) => {
   t.same(settingsOf(needed), {
+    mode: 'gateway',
     inside: ['lan0'],
     outside: ['wan0'],
     netns: undefined,
@@ -31,6 +32,17 @@ t.test('defaults', async (t) => {
   })
 })
 
+t.test('a mode has defaults of its own', async (t) => {
+  for (const [mode, early] of [
+    ['gateway', 'peer'],
+    ['pbx', 'peer'],
+    ['firewall', 'none'],
+  ] as const) {
+    t.match(settingsOf({ ...needed, mode }), { mode, media: { early } })
+    t.match(settingsOf({ ...needed, mode, media: { early: 'any' } }), { media: { early: 'any' } })
+  }
+})
+
 t.test('every value is taken', async (t) => {
   const options: SipHelperOptions = {
     inside: ['lan0', 'lan1'],
@@ -39,7 +51,13 @@ t.test('every value is taken', async (t) => {
     netns: '/run/netns/lab',
     ports: [5060, 5070],
     queue: 0,
-    media: { ports: [20000, 20001], source: 'exact', early: 'none', hosts: ['2001:DB8:0::1'], idleSec: 10 },
+    media: {
+      ports: [20000, 20001],
+      source: 'exact',
+      early: 'none',
+      hosts: ['2001:DB8:0::1', '10.0.0.0/8'],
+      idleSec: 10,
+    },
     signalling: { callers: ['192.0.2.1'] },
     masquerade: true,
     leaseSec: 3,
@@ -51,7 +69,7 @@ t.test('every value is taken', async (t) => {
     netns: '/run/netns/lab',
     ports: [5060, 5070],
     queue: 0,
-    media: { ports: [20000, 20001], source: 'exact', early: 'none', hosts: ['2001:db8::1'], idleSec: 10 },
+    media: { ports: [20000, 20001], source: 'exact', early: 'none', hosts: ['2001:db8::1', '10.0.0.0/8'], idleSec: 10 },
     callers: ['192.0.2.1'],
     masquerade: true,
     leaseSec: 3,
@@ -71,7 +89,10 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['inside', { inside: undefined }],
   ['outside', { outside: null }],
   ['outside', { outside: ['lan0'] }],
-  ['mode', { mode: 'pbx' }],
+  ['mode', { mode: 'bridge' }],
+  ['mode', { mode: 'toString' }],
+  ['masquerade', { mode: 'firewall', masquerade: true }],
+  ['media.ports', { mode: 'firewall', media: { ports: [30000, 30010] } }],
   ['netns', { netns: 5 }],
   ['netns', { netns: '' }],
   ['ports', { ports: [] }],
@@ -97,11 +118,14 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['media.hosts', { media: { hosts: ['pbx.lan'] } }],
   ['media.hosts', { media: { hosts: ['010.0.0.1'] } }],
   ['media.hosts', { media: { hosts: ['[::1]'] } }],
+  ['media.hosts', { media: { hosts: ['10.0.0.1/8'] } }],
+  ['media.hosts', { media: { hosts: ['10.0.0.0/33'] } }],
   ['media.idleSec', { media: { idleSec: 9 } }],
   ['media.idleSec', { media: { idleSec: Number.NaN } }],
   ['signalling', { signalling: 'any' }],
   ['signalling.callers', { signalling: { callers: 'nobody' } }],
   ['signalling.callers', { signalling: { callers: ['x'] } }],
+  ['signalling.callers', { signalling: { callers: ['10.0.0.0/8'] } }],
   ['masquerade', { masquerade: 'yes' }],
   ['leaseSec', { leaseSec: 2 }],
   ['leaseSec', { leaseSec: 3601 }],

@@ -86,7 +86,8 @@ class Box {
       onError: (error) => void this.errors.push(error),
     })
     const { judge, flows } = this
-    this.pipeline = new Pipeline({ judge, flows, counters, policy, limits, isInside: (index) => index === 1 })
+    const wayOf = ({ indev }: QueuedPacket) => (indev === 1 ? 'out' : 'in')
+    this.pipeline = new Pipeline({ judge, flows, counters, policy, limits, wayOf })
   }
 
   packet(way: Way, text: string | Uint8Array, mark = 0): QueuedPacket {
@@ -99,6 +100,8 @@ class Box {
       mark,
       indev: way === 'out' ? 1 : 2,
       outdev: way === 'out' ? 2 : 1,
+      physicalIndev: 0,
+      physicalOutdev: 0,
       payload,
       originalLength: payload.length,
       conntrack: undefined,

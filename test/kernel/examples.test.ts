@@ -1,25 +1,48 @@
-import { readFileSync } from 'node:fs'
+import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
-import t from 'tap'
+import t, { type Test } from 'tap'
 import ts from 'typescript'
-import { nftRuleset, whyNoLab } from '../../lib/testing/index.js'
+import { type Namespace, nftRuleset, whyNoLab } from '../../lib/testing/index.js'
 import { builtCli, root } from '../cli/built.js'
 import { CliLab, CliProcess, ring } from './cli-run.js'
+import { answered, FirewallLab, sdpOf } from './firewall-lab.js'
 import { hears } from './scene.js'
 
-t.test('examples/gateway.ts helps a call', { skip: whyNoLab('nft', 'conntrack') }, async (t) => {
+const skip = whyNoLab('nft', 'conntrack')
+
+/** Starts examples/NAME and waits until it says that it is ready. */
+async function runExample(namespace: Namespace, name: string): Promise<CliProcess> {
   builtCli()
-  const source = readFileSync(join(root, 'examples/gateway.ts'), 'utf8')
+  const source = readFileSync(join(root, 'examples', name), 'utf8')
   const { outputText } = ts.transpileModule(source, {
     compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
   })
+  // From standard input a program resolves 'cthelper' as the package of its working directory: this one.
+  const argv = ['env', '-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '-e', outputText]
+  const running = new CliProcess(namespace.spawn(argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }))
+  await running.says(/^ready$/)
+  return running
+}
+
+async function stops(t: Test, running: CliProcess, namespace: Namespace, left: readonly string[]): Promise<void> {
+  t.equal(await running.end('SIGTERM'), 0, 'it ends by itself once it has stopped')
+  t.same(
+    (await nftRuleset(namespace)).flatMap((it) => it.table?.name ?? []),
+    left,
+  )
+}
+
+const tried = new Set<string>()
+const example = (name: string, test: (t: Test) => Promise<void>) => {
+  tried.add(name)
+  return t.test(`examples/${name}`, { skip }, test)
+}
+
+example('gateway.ts', async (t) => {
   const cli = new CliLab()
   t.teardown(() => cli.close())
   const people = await cli.people()
-  // From standard input a program resolves 'cthelper' as the package of its working directory: this one.
-  const argv = ['env', '-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '-e', outputText]
-  const running = new CliProcess(cli.lab.gateway.spawn(argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }))
-  await running.says(/^ready$/)
+  const running = await runExample(cli.lab.gateway, 'gateway.ts')
 
   const { invite, answered, media } = await ring(people)
   t.match(media, { address: cli.lab.gatewayOutside.v4, port: 30000 })
@@ -29,11 +52,27 @@ t.test('examples/gateway.ts helps a call', { skip: whyNoLab('nft', 'conntrack') 
   await people.bob.respond(await people.bob.receiveRequest('BYE'), 200)
   await people.alice.response(200)
 
-  t.equal(await running.end('SIGTERM'), 0, 'it ends by itself once it has stopped')
+  await stops(t, running, cli.lab.gateway, ['lab'])
   const states = running.lines.slice(1).map((line) => line.replace(invite.get('Call-ID'), 'CALL'))
   t.same(states, ['CALL calling', 'CALL answered', 'CALL ending'])
+})
+
+example('firewall.ts', async (t) => {
+  const lab = new FirewallLab({ layout: 'routed', family: 4 })
+  t.teardown(() => lab.close())
+  const running = await runExample(lab.filter, 'firewall.ts')
+  const { phone, asterisk } = await lab.peers()
+  const [audio, far] = [await lab.inside(10, 12000), await lab.outside(20, 6000)]
+  await answered(phone, asterisk, sdpOf(far), sdpOf(audio))
+  t.match(await hears(far, audio.local, audio), { packets: 5 }, 'audio in')
+  t.match(await running.says(/^open/), 'open 198.51.100.20:6000 to 192.0.2.10:12000')
+  await stops(t, running, lab.filter, ['filter'])
+})
+
+t.test('every example is tried here', async (t) => {
+  const files = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
   t.same(
-    (await nftRuleset(cli.lab.gateway)).flatMap((it) => it.table?.name ?? []),
-    ['lab'],
+    files.filter((name) => !tried.has(name)),
+    [],
   )
 })

@@ -16,6 +16,8 @@ const attributes = fc.record(
     timestamp: fc.uint8Array({ minLength: 16, maxLength: 16 }),
     indev: u32,
     outdev: u32,
+    physicalIndev: u32,
+    physicalOutdev: u32,
     hardwareAddress: bytes,
     payload: bytes,
     conntrack: bytes,
@@ -40,10 +42,12 @@ const lease = () => ({ owner: {}, isLive: true })
 /** What a packet says, of this and of a detached copy alike. */
 function contents(packet: NonNullable<ReturnType<typeof readPacket>>) {
   const { id, hook, etherType, mark, indev, outdev, originalLength, conntrackInfo, skbInfo, uid, gid } = packet
-  const { securityContext } = packet
+  const { securityContext, physicalIndev, physicalOutdev } = packet
   const numbers = { id, hook, etherType, mark, indev, outdev, originalLength, conntrackInfo, skbInfo, uid, gid }
   return {
     ...numbers,
+    physicalIndev,
+    physicalOutdev,
     securityContext,
     payload: [...packet.payload],
     conntrack: packet.conntrack && [...packet.conntrack],
@@ -66,6 +70,8 @@ t.test('the fast reader says what the table says', async (t) => {
         mark: expected.mark ?? 0,
         indev: expected.indev ?? 0,
         outdev: expected.outdev ?? 0,
+        physicalIndev: expected.physicalIndev ?? 0,
+        physicalOutdev: expected.physicalOutdev ?? 0,
         originalLength: expected.capturedLength ?? payload.length,
         conntrackInfo: expected.conntrackInfo,
         skbInfo: expected.skbInfo ?? 0,

@@ -41,6 +41,37 @@ t.test('both ways between inside and outside, and no other', async (t) => {
   ])
 })
 
+t.test('without translation everything is seen in forward', async (t) => {
+  const table = sipTable({ ...required, translates: false })
+  t.same(names(table), ['forward', 'sip'])
+  t.match(table.chains[0], { type: 'filter', hook: 'forward', priority: 150, policy: 'accept' })
+})
+
+t.test('the machine itself', async (t) => {
+  const own = [
+    [
+      { kind: 'iif', is: 0 },
+      { kind: 'oifname-set', set: 'outside' },
+    ],
+    [
+      { kind: 'iifname-set', set: 'outside' },
+      { kind: 'oif', is: 0 },
+    ],
+  ]
+  const table = sipTable({ ...required, machine: true, mediaPorts: [30000, 30010] })
+  t.same(names(table), ['postrouting', 'sip', 'input'])
+  t.same(
+    table.chains[1]!.rules.slice(2).map(({ expressions }) => expressions.slice(0, 2)),
+    own,
+  )
+  t.equal(table.chains[2]!.rules.length, 3, 'SIP, and stray media')
+  t.same(names(sipTable({ ...required, machine: true, translates: false })), ['forward', 'output', 'sip', 'input'])
+  const first = sipTable({ ...required, machine: true, firstPacketQueue: 8, forwardsPorts: true })
+  t.same(names(first), ['postrouting', 'sip', 'prerouting', 'forward', 'output', 'first', 'input'])
+  t.match(first.chains[2], { hook: 'prerouting', priority: -150 })
+  t.equal(first.chains[2]!.rules.length, 1, 'what comes from outside')
+})
+
 t.test('all of it', async (t) => {
   const table = sipTable({ ...required, ports: [5060, 5080], queueCount: 4, firstPacketQueue: 11, masquerade: true })
   t.same(names(table), ['postrouting', 'sip', 'forward', 'first', 'masquerade'])
