@@ -83,13 +83,18 @@ export interface SipLimits {
   readonly maxBytes?: number
 }
 
-/** A session description inside a message: the whole body, or one part of a multipart body (RFC 5621). */
-export interface SdpBody extends Range {
+/** A part of a message's body: the whole body, or one part of a multipart body (RFC 5621). */
+export interface BodyPart extends Range {
+  /** Media type in lower case, without parameters: `application/sdp`. */
+  readonly type: string
   /** Digits of the part's own Content-Length header, where it has one; its value must follow edits in the part. */
   readonly contentLength: Range | undefined
   /** Content-Disposition type in lower case: `session` (the default), `early-session` (RFC 3959) ... */
   readonly disposition: string
 }
+
+/** A session description inside a message. */
+export type SdpBody = BodyPart
 
 /** Where in a header an address stands (RFC 3261 25.1: hostport of a URI, sent-by, via-received, response-port, via-maddr, warn-agent). */
 export type AddressPart = 'uri' | 'sent-by' | 'received' | 'rport' | 'maddr' | 'warn-agent'

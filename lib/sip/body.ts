@@ -1,5 +1,5 @@
 import type { Range } from '../../types/range.js'
-import type { SdpBody, SipMessage } from '../../types/sip.js'
+import type { BodyPart, SdpBody, SipMessage } from '../../types/sip.js'
 import { ASCII, equalsIgnoreCase, skipSpace, skipSpaceBack, text } from '../base/ascii.js'
 import { ROW } from './header.table.js'
 import { linesOf } from './message.js'
@@ -33,12 +33,19 @@ export function sdpBodies(message: SipMessage): SdpBody[] {
   const { body } = message
   if (body.end === body.start) return []
   if (isPlainSdp(message))
-    return [{ start: body.start, end: body.end, contentLength: undefined, disposition: 'session' }]
+    return [{ start: body.start, end: body.end, contentLength: undefined, disposition: 'session', type: SDP }]
+  return bodyParts(message, (type) => type === SDP)
+}
+
+/** As `sdpBodies`, of whatever types are wanted; `isWanted` gets a media type in lower case, without parameters. */
+export function bodyParts(message: SipMessage, isWanted: (type: string) => boolean): BodyPart[] {
+  const { body } = message
+  if (body.end === body.start) return []
   const encoding = message.get('content-encoding') ?? ''
   const transfer = message.get('content-transfer-encoding') ?? ''
   const mime = mimeOf(message.get('content-type') ?? '', encoding, transfer, message.get('content-disposition') ?? '')
-  const found: SdpBody[] = []
-  collect(message.bytes, body.start, body.end, mime, 0, { found, partsLeft: MAX_PARTS })
+  const found: BodyPart[] = []
+  collect(message.bytes, body.start, body.end, mime, 0, { found, partsLeft: MAX_PARTS, isWanted })
   return found
 }
 
@@ -57,14 +64,15 @@ function isPlainSdp(message: SipMessage): boolean {
 }
 
 interface Collection {
-  readonly found: SdpBody[]
+  readonly found: BodyPart[]
+  readonly isWanted: (type: string) => boolean
   partsLeft: number
 }
 
 function collect(bytes: Uint8Array, start: number, end: number, mime: Mime, depth: number, into: Collection): void {
   if (!mime.isPlain || end <= start) return
   const { type, boundary, disposition, contentLength } = mime
-  if (type === SDP) into.found.push({ start, end, contentLength, disposition: disposition || 'session' })
+  if (into.isWanted(type)) into.found.push({ start, end, contentLength, disposition: disposition || 'session', type })
   else if (type.startsWith('multipart/') && type !== 'multipart/signed' && boundary && depth < MAX_DEPTH) {
     eachPart(bytes, start, end, boundary, (partStart, partEnd) => {
       if (into.partsLeft-- <= 0) return
