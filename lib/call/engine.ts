@@ -3,10 +3,10 @@ import type { Endpoint } from '../../types/endpoint.js'
 import type { Binding, Flow, Side, Transport, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { Sdp } from '../../types/sdp.js'
-import type { AddressField, SdpBody, SipMessage } from '../../types/sip.js'
+import type { AddressField, BodyPart, SdpBody, SipMessage } from '../../types/sip.js'
 import { Deadlines } from '../base/deadlines.js'
 import { scanSdp } from '../sdp/index.js'
-import { addressFields, sdpBodies } from '../sip/index.js'
+import { addressFields, sdpBodies, type UriBody, uriBodies } from '../sip/index.js'
 import { Bindings } from './binding.js'
 import { type Budgets, budgetsOf } from './budget.table.js'
 import { Call, TRANSACTION_MS, type Transaction } from './call.js'
@@ -108,6 +108,7 @@ export class Engine {
     this.#context.flow = flow
     this.#context.plan = plan
     const body = message.body.end > message.body.start ? sdpBodies(message)[0] : undefined
+    const uris = body?.end === message.body.end ? NO_URIS : uriBodies(message)
     const sdp = body && this.#scan(message, body, plan)
     const { method } = message
     // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
@@ -119,7 +120,7 @@ export class Engine {
       call = this.#callOf(message, flow, way, sdp !== undefined, now, plan)
       if (call) this.#advance(call, message, sdp, way, now, plan)
     }
-    plan.render = () => this.#edits({ message, fields, flow, way, sdp, body, call })
+    plan.render = () => this.#edits({ message, fields, flow, way, sdp, body, uris, call })
     return plan
   }
 
@@ -244,15 +245,16 @@ export class Engine {
     return this.registrations.list()
   }
 
-  #edits({ message, fields, flow, way, sdp, body, call }: Seen): Edit[] {
+  #edits({ message, fields, flow, way, sdp, body, uris, call }: Seen): Edit[] {
     const edits: Edit[] = []
     rewriteFields(fields, flow.binding, way, this.bindings, edits)
     const headerEdits = edits.length
     if (sdp && body) {
       this.#context.flow = flow
       rewriteSdp(sdp, way, call?.locals ?? [], this.#context, edits)
-      if (edits.length > headerEdits) fixLengths(message, body, edits, headerEdits)
     }
+    for (const { fields } of uris) rewriteFields(fields, flow.binding, way, this.bindings, edits)
+    if (edits.length > headerEdits) fixLengths(message, partsOf(body, uris), edits, headerEdits)
     return edits.sort((a, b) => a.start - b.start)
   }
 }
@@ -265,5 +267,15 @@ interface Seen {
   readonly way: Way
   readonly sdp: Sdp | undefined
   readonly body: SdpBody | undefined
+  readonly uris: readonly UriBody[]
   readonly call: Call | undefined
+}
+
+const NO_URIS: readonly UriBody[] = []
+
+/** The parts of the body that are edited. */
+function partsOf(body: SdpBody | undefined, uris: readonly UriBody[]): BodyPart[] {
+  const parts: BodyPart[] = uris.map(({ part }) => part)
+  if (body) parts.push(body)
+  return parts
 }

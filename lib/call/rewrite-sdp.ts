@@ -1,7 +1,7 @@
 import type { Way } from '../../types/flow.js'
-import type { Edit } from '../../types/range.js'
+import type { Edit, Range } from '../../types/range.js'
 import type { Sdp, SdpAddress, SdpMedia } from '../../types/sdp.js'
-import type { SdpBody, SipMessage } from '../../types/sip.js'
+import type { BodyPart, SipMessage } from '../../types/sip.js'
 import { isUnspecified } from './address-policy.js'
 import { LocalStream } from './media.js'
 import { connectionOf, findLocal, type SessionContext } from './session.js'
@@ -85,21 +85,30 @@ function insideAddressOf(sdp: Sdp, at: SdpAddress, { flow, ports }: SessionConte
   return flow.binding.inside.address
 }
 
-/** Content-Length, and that of the body part, follow the edits from `first` on, which are all in `body`. */
-export function fixLengths(message: SipMessage, body: SdpBody, edits: Edit[], first: number): void {
+/** Content-Length, and that of each body part, follow the edits from `first` on, which all lie in `parts`. */
+export function fixLengths(message: SipMessage, parts: readonly BodyPart[], edits: Edit[], first: number): void {
+  const last = edits.length
   let grown = 0
-  for (let i = first; i < edits.length; i++) {
-    const { start, end, text } = edits[i]!
-    grown += text.length - (end - start)
-  }
-  if (grown === 0) return
-  const part = body.contentLength
-  if (part) {
-    const text = String(body.end - body.start + grown)
-    grown += text.length - (part.end - part.start)
-    edits.push({ start: part.start, end: part.end, text })
+  for (const part of parts) {
+    const partGrown = growth(edits, first, last, part)
+    grown += partGrown
+    const at = part.contentLength
+    if (partGrown === 0 || !at) continue
+    const text = String(part.end - part.start + partGrown)
+    grown += text.length - (at.end - at.start)
+    edits.push({ start: at.start, end: at.end, text })
   }
   const whole = message.contentLength
-  if (whole)
+  if (grown !== 0 && whole)
     edits.push({ start: whole.start, end: whole.end, text: String(message.body.end - message.body.start + grown) })
+}
+
+/** By how much the edits [first, last) make a part longer. */
+function growth(edits: readonly Edit[], first: number, last: number, part: Range): number {
+  let grown = 0
+  for (let i = first; i < last; i++) {
+    const { start, end, text } = edits[i]!
+    if (start >= part.start && end <= part.end) grown += text.length - (end - start)
+  }
+  return grown
 }

@@ -18,6 +18,7 @@ const IDENTITIES: ReadonlySet<string> = new Set([
   'history-info',
   'referred-by',
   'reply-to',
+  'body-identity',
 ])
 
 /**
@@ -34,6 +35,7 @@ const WORDS = [
   ['warning'],
   ['call-info'],
   ['alert-info'],
+  ['body'],
 ]
 const wordOf: ReadonlyMap<string, number> = new Map(
   WORDS.flatMap((names, i) => names.map((name) => [name, i] as const)),
