@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
-import { type Namespace, nftRuleset, whyNoLab } from '../../lib/testing/index.js'
+import { gatewayLab, type Namespace, nftRuleset, SipPeer, UdpEndpoint, whyNoLab } from '../../lib/testing/index.js'
 import { builtCli, root } from '../cli/built.js'
 import { CliLab, CliProcess, ring } from './cli-run.js'
 import { answered, FirewallLab, sdpOf } from './firewall-lab.js'
@@ -67,6 +67,26 @@ example('firewall.ts', async (t) => {
   t.match(await hears(far, audio.local, audio), { packets: 5 }, 'audio in')
   t.match(await running.says(/^open/), 'open 198.51.100.20:6000 to 192.0.2.10:12000')
   await stops(t, running, lab.filter, ['filter'])
+})
+
+example('pbx.ts', async (t) => {
+  const lab = gatewayLab()
+  t.teardown(() => lab.close())
+  const { gateway, provider, gatewayOutside, registrar } = lab
+  const running = await runExample(gateway, 'pbx.ts')
+  const endpoints = await Promise.all([
+    UdpEndpoint.open(gateway, { address: gatewayOutside.v4, port: 5060 }),
+    UdpEndpoint.open(gateway, { address: gatewayOutside.v4, port: 30000 }),
+    UdpEndpoint.open(provider, { address: registrar.v4, port: 5060 }),
+    UdpEndpoint.open(provider, { address: registrar.v4, port: 6000 }),
+  ])
+  t.teardown(() => endpoints.map((endpoint) => endpoint.close()))
+  const [own, audio, other, far] = endpoints
+  t.match(await hears(far, audio.local, audio), { packets: 0 }, 'media ports are shut')
+  await answered(new SipPeer(other, 'phone'), new SipPeer(own, 'pbx'), sdpOf(far), sdpOf(audio))
+  t.match(await hears(far, audio.local, audio), { packets: 5 }, 'audio in')
+  t.match(await running.says(/answered/), `answered ${registrar.v4}:5060`)
+  await stops(t, running, gateway, ['lab'])
 })
 
 t.test('every example is tried here', async (t) => {

@@ -1,3 +1,4 @@
+import { spawnSync } from 'node:child_process'
 import { SipHelper } from '../../lib/index.js'
 import { Lab, type Namespace, pause, SipPeer, sdpText, UdpEndpoint } from '../../lib/testing/index.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
@@ -83,6 +84,8 @@ export class FirewallLab {
       cluster.ip(`route add default via ${this.host(1)}`)
       internet.ip(`route add default via ${this.far(1)}`)
     } else {
+      // As an administrator would; a kernel that has it built in has nothing to load.
+      spawnSync('modprobe', ['br_netfilter'])
       filter.ip('link add br0 type bridge', 'link set br0 up', 'link set lan0 master br0', 'link set wan0 master br0')
       filter.sysctl({ 'net.bridge.bridge-nf-call-iptables': 1, 'net.bridge.bridge-nf-call-ip6tables': 1 })
     }

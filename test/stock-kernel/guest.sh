@@ -3,12 +3,12 @@
 cd /opt/app || exit
 . test/tally.sh
 echo "# Linux $(uname -r), up $(cut -d' ' -f1 /proc/uptime) s, node $(node --version)"
-# The one module that no kernel loads by itself; whoever runs SipHelper has it loaded, tests of the lower floors do not.
-modprobe nf_nat_sip
 # tap's own limit is 30 s; here the file's limit is the only one.
 export TAP_TIMEOUT=${FILE_TIMEOUT:=240}
 while read -r name; do
   echo "# Subtest: test/kernel/$name"
+  # The one module that no kernel loads by itself: SipHelper does where it translates, tests of the lower floors do not.
+  [ "$name" = firewall ] || modprobe nf_nat_sip
   began=$SECONDS
   timeout -k 10 "$FILE_TIMEOUT" node "test/kernel/$name.test.js" > /tmp/log 2>&1 < /dev/null
   status=$?
