@@ -54,6 +54,12 @@ export interface SdpCandidate extends SdpTransportAddress {
   readonly line: Range
 }
 
+/** a=altc (RFC 6947 3.2): another address for the whole stream. */
+export interface SdpAlternative extends SdpTransportAddress {
+  /** Undefined: the next port. */
+  readonly rtcp: { readonly port: Range; readonly portNumber: number } | undefined
+}
+
 /** One m= section. */
 export interface SdpMedia {
   /** audio, video, text, application, message, image. */
@@ -77,6 +83,10 @@ export interface SdpMedia {
   readonly candidates: readonly SdpCandidate[]
   /** a=remote-candidates (RFC 8839 5.2). */
   readonly remoteCandidates: readonly SdpTransportAddress[]
+  /** a=altc (RFC 6947); one that breaks its grammar is left out and counted in `problems`. */
+  readonly alternatives: readonly SdpAlternative[]
+  /** a=msrp-cema (RFC 6714): connections go where c= and m= say, whatever a=path says. */
+  readonly msrpCema: boolean
   /** msrp: and msrps: URIs of a=path, nearest first (RFC 4975 8.1). */
   readonly path: readonly SdpTransportAddress[]
   /** a=mid (RFC 5888); empty when absent. */

@@ -25,17 +25,35 @@ export interface ComponentSpec extends ComponentEnds {
   readonly flows: readonly Tuple[]
 }
 
-/** The ends of a path's components: RTP or signalling first, then RTCP where there is one. */
+/** IP protocol number of its flows. */
+export const protocolOf = ({ transport }: Path): number => (transport === 'tcp' ? TCP : UDP)
+
+/** The ends of a path's components: RTP or signalling first, then RTCP where there is one; of `port/n`, pair after pair. */
 export function endsOf(path: Path): ComponentEnds[] {
   const { local, farRtcp, inside, outside, far } = path
-  const first = { inside, outside, far }
-  if (!local || !farRtcp) return [first]
-  const rtcp = {
-    inside: { address: local.inside.address, port: local.insideRtcpPort },
-    outside: { address: local.outsideAddress, port: local.outsideRtcpPort },
+  const { count = 1 } = far
+  const ends: ComponentEnds[] = [{ inside, outside, far }]
+  if (!local) return ends
+  const rtcp = farRtcp && {
+    inside: { address: inside.address, port: local.insideRtcpPort },
+    outside: { address: outside.address, port: local.outsideRtcpPort },
     far: { address: farRtcp.address || undefined, port: farRtcp.port },
   }
-  return [first, rtcp]
+  if (rtcp) ends.push(rtcp)
+  for (let i = 1; i < count; i++) {
+    ends.push(further(ends[0]!, i * local.step))
+    if (rtcp) ends.push(further(rtcp, i * local.step))
+  }
+  return ends
+}
+
+/** The same so many ports on; a far port that is not known stays so. */
+function further({ inside, outside, far }: ComponentEnds, ports: number): ComponentEnds {
+  return {
+    inside: { ...inside, port: inside.port + ports },
+    outside: { ...outside, port: outside.port + ports },
+    far: { ...far, port: far.port === 0 ? 0 : far.port + ports },
+  }
 }
 
 /** The expectations of a path under its anchor, component by component (docs/design.md, "The life of an anchor"). Pure. */
@@ -48,8 +66,7 @@ function component(path: Path, anchor: Tuple, ends: ComponentEnds): ComponentSpe
   const isTranslated = inside.address !== outside.address || inside.port !== outside.port
   const nat = isTranslated ? { function: NAT_FUNCTION } : {}
   const classOf = path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS
-  const protocol = path.transport === 'tcp' ? TCP : UDP
-  const common = { anchor, protocol, source: path.source, class: classOf, ...nat }
+  const common = { anchor, protocol: protocolOf(path), source: path.source, class: classOf, ...nat }
   const way = inboundPinhole({ ...common, from: far, to: outside, mapTo: inside })
   const expectations = path.inbound ? [way] : []
   if (!path.outbound || far.address === undefined || far.port === 0) return { ...ends, expectations, flows: [] }

@@ -3,7 +3,7 @@ import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
 import { anchorConntrack, anchorNumber, anchorTuple } from '../conntrack/index.js'
-import { type ComponentSpec, componentsOf, endsOf } from './path-expectations.js'
+import { type ComponentSpec, componentsOf, endsOf, protocolOf } from './path-expectations.js'
 
 /** A media flow that conntrack admitted through a component. Its original tuple is worked out from the path when needed. */
 export interface AdmittedFlow {
@@ -80,12 +80,11 @@ export class Standing {
     const { inside, outside } = endsOf(this.path)[component]!
     const far = { address: farAddress, port: farPort }
     const [source, destination] = isInbound ? [far, outside] : [inside, far]
-    return { family: this.path.family, protocol: UDP, source, destination }
+    return { family: this.path.family, protocol: protocolOf(this.path), source, destination }
   }
 }
 
 export const NO_FLOWS: readonly AdmittedFlow[] = []
-const UDP = 17
 
 /** A key of one word for an anchor, as there are as many as streams. */
 const keyOf = (family: Family, number: number): number => number * 2 + (family === 6 ? 1 : 0)
@@ -94,8 +93,9 @@ export const keyOfAnchor = (tuple: Tuple): number => keyOf(tuple.family, anchorN
 /** Which component a flow's original tuple belongs to, where its far end is, and where it was announced. */
 export function componentOf(
   path: Path,
-  { source, destination }: Tuple,
+  { protocol, source, destination }: Tuple,
 ): { component: number; isInbound: boolean; far: Endpoint; announced: Path['far'] } | undefined {
+  if (protocol !== protocolOf(path)) return undefined
   for (const [component, { inside, outside, far: announced }] of endsOf(path).entries()) {
     const isIn = destination.port === outside.port && destination.address === outside.address
     if (isIn) return { component, isInbound: true, far: source, announced }

@@ -40,7 +40,9 @@ export class CallPaths {
   #dropUnused(call: Call): void {
     const inUse = new Set<unknown>()
     const keep = (session: Session | undefined) => {
-      if (session?.by === 'inside') for (const local of session.streams) inUse.add(local)
+      if (session?.by !== 'inside') return
+      for (const local of session.streams) inUse.add(local)
+      for (const traits of session.traits?.lines ?? []) for (const { local } of traits?.ends ?? []) inUse.add(local)
     }
     for (const { inside, delayed } of call.legs) {
       keep(inside)

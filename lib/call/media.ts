@@ -10,10 +10,13 @@ const NO_PATHS: readonly Path[] = []
  * a socket (a conference, a forked call, a test tool) share the mapping, as the kernel could not tell their packets apart.
  */
 export class LocalStream {
+  readonly transport: Transport
   readonly family: Family
   readonly inside: Endpoint
   /** The inside RTCP port; 0 when the stream has no RTCP of its own. */
   readonly insideRtcpPort: number
+  /** `port/n` of its m= line: so many times RTP and RTCP, one pair after the other (RFC 8866 5.14). */
+  readonly count: number
   readonly outsideAddress: string
   /** As its m= line says last: audio, video ... */
   type = ''
@@ -28,20 +31,46 @@ export class LocalStream {
   /** Ways of all these calls. */
   paths: readonly Path[] = NO_PATHS
 
-  constructor(inside: Endpoint, insideRtcpPort: number, outsideAddress: string, family: Family) {
+  constructor(inside: Endpoint, outsideAddress: string, family: Family, shape: StreamShape) {
     this.inside = inside
-    this.insideRtcpPort = insideRtcpPort
     this.outsideAddress = outsideAddress
     this.family = family
+    this.transport = shape.transport
+    this.insideRtcpPort = shape.rtcpPort
+    this.count = shape.count
+  }
+
+  /** From one RTP port of `port/n` to the next. */
+  get step(): number {
+    return this.insideRtcpPort === 0 ? 1 : 2
   }
 
   get portCount(): number {
-    return this.insideRtcpPort === 0 ? 1 : 2
+    return this.count * this.step
   }
 
   get outsideRtcpPort(): number {
     if (this.insideRtcpPort === 0) return 0
     return this.isTranslated ? this.outsidePort + 1 : this.insideRtcpPort
+  }
+
+  /** The outside port that stands for one of its inside ports; 0 when it is none of them, or has none outside. */
+  outsidePortOf(port: number): number {
+    return this.outsidePort === 0
+      ? 0
+      : this.#mapped(port, this.inside.port, this.insideRtcpPort, this.outsidePort, this.outsideRtcpPort)
+  }
+
+  /** The inside port behind one of its outside ports; 0 when it is none of them. */
+  insidePortOf(port: number): number {
+    return this.#mapped(port, this.outsidePort, this.outsideRtcpPort, this.inside.port, this.insideRtcpPort)
+  }
+
+  #mapped(port: number, rtp: number, rtcp: number, toRtp: number, toRtcp: number): number {
+    const { step, count } = this
+    const isRun = (first: number) => port >= first && port < first + count * step && (port - first) % step === 0
+    if (isRun(rtp)) return port - rtp + toRtp
+    return rtcp !== 0 && isRun(rtcp) ? port - rtcp + toRtcp : 0
   }
 
   get outside(): Endpoint {
@@ -54,6 +83,14 @@ export class LocalStream {
   }
 }
 
+/** What a stream is made of, beside its first port. */
+export interface StreamShape {
+  readonly transport: Transport
+  /** 0: none of its own. */
+  readonly rtcpPort: number
+  readonly count: number
+}
+
 /**
  * The far end of a stream, as its session description names it; where that address cannot be reached from here, the signalling
  * peer's, with port 0: any.
@@ -61,19 +98,54 @@ export class LocalStream {
 export interface FarStream extends Endpoint {
   /** Undefined: not RTP, or none of its own. */
   readonly rtcp: Endpoint | undefined
+  /** `port/n`; undefined: 1. */
+  readonly count?: number
+}
+
+/** Another end of a stream than that of its c= and m= lines: an ICE candidate (RFC 8839 5.1), or an alternative (RFC 6947). */
+interface End {
+  /** 1 RTP, 2 RTCP; 0: the whole stream, as c= and m= would name it. */
+  readonly component: number
+}
+
+export interface InsideEnd extends End {
+  readonly local: LocalStream
+}
+
+export interface OutsideEnd extends End {
+  readonly transport: Transport
+  readonly far: FarStream
+}
+
+/** What an m= line says beyond address and ports. */
+export interface LineTraits<End> {
+  /** a=rtcp-mux, which holds when both sides say it (RFC 5761 5.1.1). */
+  readonly mux: boolean
+  /** a=setup (RFC 4145): who connects. Empty: not said. */
+  readonly setup: string
+  /** It has candidates: the other side's are used when it has some too (RFC 8839 4.2.5). */
+  readonly ice: boolean
+  readonly ends: readonly End[]
+}
+
+/** What a description says beyond addresses and ports; index is the m= line. */
+export interface Traits<End> {
+  readonly lines: readonly (LineTraits<End> | undefined)[]
+  /** a=group:BUNDLE (RFC 9143): m= lines that share one transport, the first of each names it. */
+  readonly bundles: readonly (readonly number[])[]
 }
 
 /** One side's session description, reduced to what pinholes need; index is the m= line. */
-interface Described<By, Stream> {
+interface Described<By, Stream, End> {
   readonly by: By
   readonly streams: readonly (Stream | undefined)[]
-  /** a=rtcp-mux, which holds when both sides say it (RFC 5761 5.1.1); undefined: nowhere. */
-  readonly mux: readonly boolean[] | undefined
+  /** Undefined: it has none. */
+  readonly traits: Traits<End> | undefined
   readonly held: boolean
 }
 
-export type InsideSession = Described<'inside', LocalStream>
-export type OutsideSession = Described<'outside', FarStream>
+export type InsideSession = Described<'inside', LocalStream, InsideEnd>
+export type OutsideSession = Described<'outside', FarStream, OutsideEnd>
 export type Session = InsideSession | OutsideSession
 
 /** Something that owns pinholes: what the listing of pinholes shows beside them. */
@@ -92,8 +164,8 @@ export class Path {
   readonly inside: Endpoint
   readonly local: LocalStream | undefined
   readonly #outside: Endpoint | undefined
-  /** Port 0: any. Address undefined: anybody. */
-  readonly far: { readonly address: string | undefined; readonly port: number }
+  /** Port 0: any. Address undefined: anybody. `count` of `port/n`, as many as both sides have; undefined: 1. */
+  readonly far: { readonly address: string | undefined; readonly port: number; readonly count?: number }
   /** Far RTCP; undefined when the stream has none. */
   readonly farRtcp: Endpoint | undefined
   readonly source: SourcePolicy
@@ -124,8 +196,8 @@ export class Path {
   }
 
   static media(local: LocalStream, rules: PathRules): Path {
-    const { family, inside } = local
-    return new Path({ transport: 'udp', family, inside, local, outside: undefined }, rules)
+    const { transport, family, inside } = local
+    return new Path({ transport, family, inside, local, outside: undefined }, rules)
   }
 
   /** From `address` (undefined: anybody), any port, to a registered inside endpoint; for as many flows as come. */
@@ -170,7 +242,8 @@ export class Path {
   }
 }
 
-const isAt = (a: Path['far'], b: Path['far']): boolean => a.port === b.port && a.address === b.address
+const isAt = (a: Path['far'], b: Path['far']): boolean =>
+  a.port === b.port && a.address === b.address && a.count === b.count
 
 interface PathEnds {
   readonly transport: Transport
@@ -181,7 +254,7 @@ interface PathEnds {
   readonly outside: Endpoint | undefined
 }
 
-interface PathRules {
+export interface PathRules {
   readonly far: Path['far']
   readonly farRtcp: Endpoint | undefined
   readonly source: SourcePolicy

@@ -1,6 +1,7 @@
 import type { SourcePolicy } from '../../types/conntrack.js'
 import type { Call, Leg } from './call.js'
 import { type InsideSession, type OutsideSession, Path } from './media.js'
+import { anyPortOf, hasTransport, insideEndsOf, mayListen, pairsOf } from './pairs.js'
 
 export interface PathPolicy {
   readonly source: SourcePolicy
@@ -26,16 +27,13 @@ export function wantedPaths(call: Call, policy: PathPolicy): Path[] {
   return wanted
 }
 
-function agreedPaths(call: Call, leg: Leg, policy: PathPolicy, wanted: Path[]): void {
+function agreedPaths(call: Call, leg: Leg, { source }: PathPolicy, wanted: Path[]): void {
   const { inside, outside } = leg
   if (!inside || !outside) return
-  for (const [index, local] of inside.streams.entries()) {
-    const far = outside.streams[index]
-    if (!local || !far) continue
-    const isMuxed = inside.mux?.[index] === true && outside.mux?.[index] === true
-    const farRtcp = isMuxed || local.insideRtcpPort === 0 ? undefined : far.rtcp
-    const { source } = policy
-    add(wanted, Path.media(local, { far, farRtcp, source, inbound: true, outbound: true, early: false, owner: call }))
+  for (let line = 0; line < inside.streams.length; line++) {
+    if (!hasTransport(inside, outside, line)) continue
+    for (const { local, ...to } of pairsOf(inside, outside, line, source))
+      add(wanted, Path.media(local, { ...to, inbound: true, outbound: true, early: false, owner: call }))
   }
 }
 
@@ -50,17 +48,22 @@ function offeredPaths(
   policy: PathPolicy,
   wanted: Path[],
 ): void {
-  const { source, early } = policy
+  const { early } = policy
   if (!standing && early === 'none') return
-  for (const [index, local] of offer.streams.entries()) {
-    if (!local) continue
-    const known = standing?.streams[index]
+  for (let line = 0; line < offer.streams.length; line++) {
+    const known = standing?.streams[line]
     if (standing && !known) continue
     const address = known ? known.address : early === 'any' ? undefined : call.peer.address
-    if (wanted.some((path) => path.local === local && path.far.address === address)) continue
-    const far = { address, port: 0 }
-    const farRtcp = local.insideRtcpPort === 0 ? undefined : { address: address ?? '', port: 0 }
-    wanted.push(Path.media(local, { far, farRtcp, source, inbound: true, outbound: false, early: true, owner: call }))
+    for (const { local } of insideEndsOf(offer, line)) {
+      const isOther = address !== undefined && address.includes(':') !== (local.family === 6)
+      if (isOther || !mayListen(local, offer.traits?.lines[line]?.setup)) continue
+      if (wanted.some((path) => path.local === local && path.far.address === address)) continue
+      const far = anyPortOf(address, local)
+      const farRtcp = local.insideRtcpPort === 0 ? undefined : { address: address ?? '', port: 0 }
+      const source = local.transport === 'tcp' ? 'address' : policy.source
+      const rules = { far, farRtcp, source, inbound: true, outbound: false, early: true, owner: call } as const
+      wanted.push(Path.media(local, rules))
+    }
   }
 }
 

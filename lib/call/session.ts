@@ -1,9 +1,10 @@
 import type { RefusalReason } from '../../types/call.js'
 import type { Endpoint } from '../../types/endpoint.js'
-import type { Flow } from '../../types/flow.js'
-import type { Sdp, SdpAddress, SdpMedia } from '../../types/sdp.js'
-import { isGroup, isPrivate, isUnspecified } from './address-policy.js'
-import { type FarStream, type InsideSession, LocalStream, type OutsideSession } from './media.js'
+import type { Flow, Transport } from '../../types/flow.js'
+import type { Sdp, SdpMedia, SdpTransportAddress } from '../../types/sdp.js'
+import { isGroup, isUnspecified } from './address-policy.js'
+import { connectionOf, DISCARD, isHeld, rtcpPortOf, traitsOf, transportOf } from './described.js'
+import { type InsideEnd, type InsideSession, LocalStream, type StreamShape } from './media.js'
 import type { Ports } from './ports.js'
 import type { Streams } from './streams.js'
 
@@ -22,34 +23,9 @@ export interface SessionContext {
 }
 
 const LOWEST_PORT = 1024
-
-const isRtp = (media: SdpMedia): boolean => media.protocol.includes('RTP')
-/** A transport that pinholes for UDP serve: RTP in all its profiles, T.38's udptl, DTLS over UDP. */
-const isUdp = (media: SdpMedia): boolean =>
-  !media.protocol.includes('TCP') &&
-  (isRtp(media) || media.protocol.startsWith('UDP') || media.protocol.includes('DTLS'))
-
-/** Where a section's media goes. */
-export const connectionOf = (sdp: Sdp, media: SdpMedia): SdpAddress | undefined => media.connection ?? sdp.connection
-
-function isHeld(sdp: Sdp): boolean {
-  const active = sdp.media.filter((media) => media.portNumber !== 0)
-  const holds = (media: SdpMedia) =>
-    media.direction === 'sendonly' ||
-    media.direction === 'inactive' ||
-    isUnspecified(connectionOf(sdp, media)?.address ?? '')
-  return active.length > 0 && active.every(holds)
-}
-
-/** The RTCP port of a stream; 0 when it has none of its own: not RTP, or on the RTP port (RFC 5761 5.1.3). */
-function rtcpPortOf(media: SdpMedia): number {
-  if (!isRtp(media)) return 0
-  const port = media.rtcp?.portNumber ?? media.portNumber + 1
-  return port === media.portNumber || port > 65_535 ? 0 : port
-}
-
-const muxOf = (sdp: Sdp): boolean[] | undefined =>
-  sdp.media.some((media) => media.rtcpMux) ? sdp.media.map((media) => media.rtcpMux) : undefined
+/** Pairs of one `port/n`, and further ends of a stream inside: a description must not take the ports of all others. */
+const MAX_COUNT = 8
+const MAX_ENDS = 8
 
 /** What has streams: a call. */
 interface Holder {
@@ -62,13 +38,18 @@ interface Holder {
  */
 export function insideSession(sdp: Sdp, holder: Holder, context: SessionContext): InsideSession {
   const streams = sdp.media.map((media) => localStream(sdp, media, holder, context))
-  return { by: 'inside', streams, mux: muxOf(sdp), held: isHeld(sdp) }
+  const traits = traitsOf(sdp, (media, line) => insideEnds(media, streams[line], holder, context))
+  return { by: 'inside', streams, traits, held: isHeld(sdp) }
 }
 
 function localStream(sdp: Sdp, media: SdpMedia, holder: Holder, context: SessionContext): LocalStream | undefined {
   const local = ownLease(sdp, media, context) ?? namedStream(sdp, media, holder, context)
-  if (!local) return undefined
-  local.type = media.type
+  return local && held(local, media.type, holder)
+}
+
+/** One more description of the holder names the stream. */
+function held(local: LocalStream, type: string, holder: Holder): LocalStream {
+  local.type = type
   if (holder.locals.includes(local)) return local
   holder.locals = holder.locals.concat(local)
   local.holders++
@@ -78,9 +59,28 @@ function localStream(sdp: Sdp, media: SdpMedia, holder: Holder, context: Session
 /** The stream at the inside endpoint that a media line names. */
 function namedStream(sdp: Sdp, media: SdpMedia, holder: Holder, context: SessionContext): LocalStream | undefined {
   const inside = insideEndpoint(sdp, media, context)
-  if (!inside) return undefined
-  const own = findLocal(holder.locals, inside.address, inside.port)
-  return own ?? context.streams.find(inside, context.flow.binding.outside.address) ?? lease(media, inside, context)
+  const transport = transportOf(media)
+  if (!inside || !transport) return undefined
+  const rtcpPort = insideRtcpPort(media, inside, context.refuse)
+  return streamAt(inside, { transport, rtcpPort, count: media.portCount }, holder, context)
+}
+
+/** The stream at that inside endpoint, leased when it is new. */
+function streamAt(
+  inside: Endpoint,
+  shape: StreamShape,
+  holder: Holder,
+  context: SessionContext,
+): LocalStream | undefined {
+  const { streams, flow } = context
+  const own = findLocal(holder.locals, inside.address, inside.port, shape.transport)
+  return own ?? streams.find(inside, outsideAddressOf(inside, flow), shape.transport) ?? lease(inside, shape, context)
+}
+
+/** Another family than the signalling's is not translated: what the gateway would make of it is not known. */
+function outsideAddressOf({ address }: Endpoint, { family, binding: { inside, outside } }: Flow): string {
+  const isOther = address.includes(':') !== (family === 6)
+  return isOther || outside.address === inside.address ? address : outside.address
 }
 
 /**
@@ -96,19 +96,18 @@ function ownLease(sdp: Sdp, media: SdpMedia, { flow, ports }: SessionContext): L
 }
 
 function lease(
-  media: SdpMedia,
   inside: Endpoint,
+  shape: StreamShape,
   { flow, ports, streams, refuse, portsPerHost }: SessionContext,
 ): LocalStream | undefined {
-  const { address: outsideAddress } = flow.binding.outside
-  const isTranslated = outsideAddress !== flow.binding.inside.address
-  const rtcpPort = insideRtcpPort(media, inside, refuse)
-  const local = new LocalStream(inside, rtcpPort, isTranslated ? outsideAddress : inside.address, flow.family)
-  if (isTranslated && streams.portsOf(inside.address) + local.portCount > portsPerHost) {
+  const outsideAddress = outsideAddressOf(inside, flow)
+  const local = new LocalStream(inside, outsideAddress, inside.address.includes(':') ? 6 : 4, shape)
+  const { isTranslated, portCount } = local
+  if (isTranslated && streams.portsOf(inside.address) + portCount > portsPerHost) {
     refuse('host-ports-exhausted', `${inside.address} has its ${portsPerHost} outside ports already`)
     return undefined
   }
-  local.outsidePort = isTranslated ? ports.lease(outsideAddress, inside.port, local.portCount, local) : inside.port
+  local.outsidePort = isTranslated ? ports.lease(outsideAddress, inside.port, portCount, local) : inside.port
   if (local.outsidePort === 0) {
     refuse('ports-exhausted', `no outside port is left on ${outsideAddress} for ${inside.address}:${inside.port}`)
     return undefined
@@ -120,21 +119,80 @@ function lease(
 /** The endpoint a media line from inside names, when a pinhole may lead there; otherwise undefined, refused where it is a fault. */
 function insideEndpoint(sdp: Sdp, media: SdpMedia, context: SessionContext): Endpoint | undefined {
   const connection = connectionOf(sdp, media)
-  if (media.portNumber === 0 || !connection || connection.family === 0) return undefined
+  if (media.portNumber === 0 || media.portNumber === DISCARD || !connection) return undefined
   const own = context.flow.binding.inside.address
   // The flow's own string, where it is the same: the message's would live as long as the stream.
   const isOwn = connection.address === own || isUnspecified(connection.address)
   const address = isOwn ? own : connection.address
   const refuse = (reason: RefusalReason, why: string) =>
     void context.refuse(reason, `m=${media.type} ${media.portNumber} at ${connection.address}: ${why}`)
-  if (!isUdp(media)) return refuse('transport-unsupported', `${media.protocol} is not carried over UDP`)
-  if (connection.family !== context.flow.family)
-    return refuse('address-family', 'another address family than the signalling')
+  if (!transportOf(media)) return refuse('transport-unsupported', `${media.protocol} is carried by neither UDP nor TCP`)
+  if (connection.family === 0) return refuse('host-name', 'a name says nothing of whose address it is')
+  if (isGroup(address)) return refuse('address-group', 'multicast needs no pinhole')
   if (!isOwn && context.isGateway(address)) return refuse('address-gateway', 'an address of the gateway')
-  if (!isOwn && !context.mediaHosts.has(address))
+  if (!isOwn && !context.mediaHosts.has(address)) {
+    if (connection.family !== context.flow.family)
+      return refuse('address-family', 'another address family than the signalling, and no configured media host')
     return refuse('address-foreign', `neither the sender ${own} nor a configured media host`)
+  }
   if (media.portNumber < LOWEST_PORT) return refuse('port-reserved', `port below ${LOWEST_PORT}`)
+  if (media.portCount > MAX_COUNT) return refuse('port-count', `${media.portCount} of them, more than ${MAX_COUNT}`)
   return { address, port: media.portNumber }
+}
+
+/** What an end inside is made of, as a candidate or an alternative names it. */
+interface Named extends InsideShape {
+  readonly at: SdpTransportAddress
+}
+interface InsideShape extends StreamShape {
+  readonly component: number
+}
+
+/**
+ * Candidates and alternatives of a section that are ends of their own: addresses that pinholes may lead to (RFC 8839 8.2.2), beside
+ * the ports of `first`. All others (reflexive, relayed, of other interfaces, mDNS names) are nothing of ours.
+ */
+export function insideEnds(
+  { candidates, alternatives, type }: SdpMedia,
+  first: LocalStream | undefined,
+  holder: Holder,
+  context: SessionContext,
+): InsideEnd[] {
+  const named: Named[] = []
+  for (const at of candidates) {
+    const { component, transport } = at
+    if (transport === 'udp' || transport === 'tcp') named.push({ at, component, transport, rtcpPort: 0, count: 1 })
+  }
+  for (const at of alternatives) {
+    const rtcpPort = at.rtcp?.portNumber ?? at.portNumber + 1
+    named.push({ at, component: 0, transport: 'udp', rtcpPort, count: 1 })
+  }
+  const ends: InsideEnd[] = []
+  for (const { at, component, ...shape } of named) {
+    const { address, portNumber: port } = at
+    const isFirst =
+      first?.transport === shape.transport && first.inside.address === address && first.outsidePortOf(port)
+    if (isFirst || !isAllowed(at, context) || ends.some((it) => isAt(it.local.inside, at))) continue
+    if (ends.length >= MAX_ENDS) {
+      context.refuse('candidates-exhausted', `m=${type}: more than ${MAX_ENDS} addresses of its own`)
+      break
+    }
+    const local = streamAt({ address, port }, shape, holder, context)
+    if (local) ends.push({ component, local: held(local, type, holder) })
+  }
+  return ends
+}
+
+const isAt = (end: Endpoint, { address, portNumber }: SdpTransportAddress): boolean =>
+  end.port === portNumber && end.address === address
+
+/** As `insideEndpoint` judges, in silence: a phone names whatever interfaces it has. */
+function isAllowed(
+  { address, portNumber }: SdpTransportAddress,
+  { flow, mediaHosts, isGateway }: SessionContext,
+): boolean {
+  const isKnown = address === flow.binding.inside.address || (mediaHosts.has(address) && !isGateway(address))
+  return isKnown && portNumber >= LOWEST_PORT
 }
 
 /** a=rtcp may name any port and host (RFC 3605 2.1); a pinhole leads only to where one for RTP could. */
@@ -150,49 +208,13 @@ function insideRtcpPort(media: SdpMedia, inside: Endpoint, refuse: SessionContex
   return 0
 }
 
-/**
- * Reads a description from outside: where its streams are. `previous` holds what the far side said before, for a hold by
- * c=0.0.0.0, which keeps the ways as they are.
- */
-export function outsideSession(
-  sdp: Sdp,
-  previous: OutsideSession | undefined,
-  context: SessionContext,
-): OutsideSession {
-  const streams = sdp.media.map((media, index) => farStream(sdp, media, previous?.streams[index], context))
-  return { by: 'outside', streams, mux: muxOf(sdp), held: isHeld(sdp) }
-}
-
-function farStream(
-  sdp: Sdp,
-  media: SdpMedia,
-  previous: FarStream | undefined,
-  context: SessionContext,
-): FarStream | undefined {
-  const connection = connectionOf(sdp, media)
-  if (media.portNumber === 0 || !connection || !isUdp(media)) return undefined
-  if (isUnspecified(connection.address)) return previous
-  const { address: peer } = context.flow.peer
-  const address = farAddress(connection, context)
-  if (address === undefined || context.ports.holder(address, media.portNumber)) return undefined
-  // Behind a NAT of its own: the peer's address stands for it, and the ports are any.
-  const isReplaced = address !== connection.address
-  const rtcpPort = rtcpPortOf(media)
-  if (isReplaced) return { address: peer, port: 0, rtcp: isRtp(media) ? { address: peer, port: 0 } : undefined }
-  const rtcpAddress = media.rtcp?.address ? farAddress(media.rtcp.address, context) : address
-  const rtcp = rtcpPort === 0 || rtcpAddress === undefined ? undefined : { address: rtcpAddress, port: rtcpPort }
-  return { address, port: media.portNumber, rtcp }
-}
-
-/** An address that media may come from and go to, or what stands for it; undefined when there is none. */
-function farAddress({ address, family }: SdpAddress, { flow, isGateway }: SessionContext): string | undefined {
-  const { address: peer } = flow.peer
-  if (address === peer) return peer
-  if (family !== flow.family || isGroup(address) || isGateway(address)) return undefined
-  return isPrivate(address) && !isPrivate(peer) ? peer : address
-}
-
-export function findLocal(locals: readonly LocalStream[], address: string, port: number): LocalStream | undefined {
-  for (const local of locals) if (local.inside.port === port && local.inside.address === address) return local
+export function findLocal(
+  locals: readonly LocalStream[],
+  address: string,
+  port: number,
+  transport: Transport,
+): LocalStream | undefined {
+  for (const local of locals)
+    if (local.inside.port === port && local.inside.address === address && local.transport === transport) return local
   return undefined
 }

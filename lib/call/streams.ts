@@ -1,4 +1,5 @@
 import type { Endpoint } from '../../types/endpoint.js'
+import type { Transport } from '../../types/flow.js'
 import type { LocalStream } from './media.js'
 
 /** The inside ends of all streams, whichever call they are of, by outside and inside address and by inside port. */
@@ -12,8 +13,8 @@ export class Streams {
     return this.#size
   }
 
-  find({ address, port }: Endpoint, outsideAddress: string): LocalStream | undefined {
-    return this.#hosts.get(`${outsideAddress}|${address}`)?.get(port)
+  find({ address, port }: Endpoint, outsideAddress: string, transport: Transport): LocalStream | undefined {
+    return this.#hosts.get(`${outsideAddress}|${address}`)?.get(keyOf(port, transport))
   }
 
   /** Outside ports that the streams of one inside address have. */
@@ -30,8 +31,8 @@ export class Streams {
   add(local: LocalStream): void {
     const key = `${local.outsideAddress}|${local.inside.address}`
     const ports = this.#hosts.get(key)
-    if (ports) ports.set(local.inside.port, local)
-    else this.#hosts.set(key, new Map([[local.inside.port, local]]))
+    if (ports) ports.set(keyOf(local.inside.port, local.transport), local)
+    else this.#hosts.set(key, new Map([[keyOf(local.inside.port, local.transport), local]]))
     this.#size++
     this.#count(local, local.portCount)
   }
@@ -39,9 +40,12 @@ export class Streams {
   remove(local: LocalStream): void {
     const key = `${local.outsideAddress}|${local.inside.address}`
     const ports = this.#hosts.get(key)
-    if (!ports?.delete(local.inside.port)) return
+    if (!ports?.delete(keyOf(local.inside.port, local.transport))) return
     this.#size--
     this.#count(local, -local.portCount)
     if (ports.size === 0) this.#hosts.delete(key)
   }
 }
+
+/** Ports of the two transports are two things. */
+const keyOf = (port: number, transport: Transport): number => (transport === 'tcp' ? port + 0x1_0000 : port)

@@ -1,7 +1,7 @@
 import type { Direction } from '../../types/sdp.js'
 import { ASCII, text } from '../base/ascii.js'
 import { NameIndex } from '../base/name-index.js'
-import { readCandidate, readPath, readRemoteCandidates, readRtcp } from './attribute.js'
+import { readAlternative, readCandidate, readPath, readRemoteCandidates, readRtcp } from './attribute.js'
 import type { AttributeTarget } from './attribute-target.js'
 import { nextWord, word } from './line.js'
 
@@ -30,6 +30,13 @@ const table: Readonly<Record<string, Reader>> = {
   // RFC 8839 5.1, 5.2
   candidate: readCandidate,
   'remote-candidates': readRemoteCandidates,
+  // RFC 6947 3.2
+  altc: readAlternative,
+  // RFC 6714 4.1
+  'msrp-cema': (target) => {
+    if (target.media) target.media.msrpCema = true
+    return true
+  },
   // RFC 4975 8.1
   path: readPath,
   // RFC 5888, 9143

@@ -78,6 +78,25 @@ export function readRemoteCandidates({ bytes, media }: AttributeTarget, start: n
   return found.length > 0
 }
 
+/** a=altc (RFC 6947 3.2): `number IP4|IP6 address port[/rtcp-port]`. */
+export function readAlternative({ bytes, media }: AttributeTarget, start: number, end: number): boolean {
+  if (!nextWord(bytes, start, end) || decimal(bytes, word.start, word.end) < 0) return false
+  if (!nextWord(bytes, word.end, end)) return false
+  const isV4 = equalsIgnoreCase(bytes, word.start, word.end, 'ip4')
+  if (!isV4 && !equalsIgnoreCase(bytes, word.start, word.end, 'ip6')) return false
+  let slash = end
+  for (let i = word.end; i < end; i++) if (bytes[i] === SLASH) slash = i
+  const at = scanTransportAddress(bytes, word.end, slash)
+  if (!at || (at.family !== 0 && at.family !== (isV4 ? 4 : 6))) return false
+  const { host, address, family, port, portNumber } = at
+  const rtcpPort = { start: slash + 1, end }
+  const rtcpNumber = slash === end ? 0 : decimal(bytes, rtcpPort.start, rtcpPort.end)
+  if (rtcpNumber < 0 || rtcpNumber > 65535) return false
+  const rtcp = slash === end ? undefined : { port: rtcpPort, portNumber: rtcpNumber }
+  media?.alternatives.push({ host, address, family, port, portNumber, rtcp })
+  return true
+}
+
 /** a=path (RFC 4975 8.1, 9): `msrp[s]://[user@]host[:port][/session];transport`, one or more. Other schemes are read over. */
 export function readPath({ bytes, media }: AttributeTarget, start: number, end: number): boolean {
   let at = start

@@ -1,4 +1,11 @@
-import type { Direction, SdpAddress, SdpCandidate, SdpMedia, SdpTransportAddress } from '../../types/sdp.js'
+import type {
+  Direction,
+  SdpAddress,
+  SdpAlternative,
+  SdpCandidate,
+  SdpMedia,
+  SdpTransportAddress,
+} from '../../types/sdp.js'
 import { ASCII, decimal, equalsIgnoreCase, text } from '../base/ascii.js'
 import { nextWord, word } from './line.js'
 
@@ -16,6 +23,8 @@ export interface OpenMedia {
   rtcpMux: boolean
   candidates: SdpCandidate[]
   remoteCandidates: SdpTransportAddress[]
+  alternatives: SdpAlternative[]
+  msrpCema: boolean
   path: SdpTransportAddress[]
   mid: string
   bundleOnly: boolean
@@ -67,6 +76,8 @@ export function openMedia(bytes: Uint8Array, at: number, end: number): OpenMedia
     rtcpMux: false,
     candidates: [],
     remoteCandidates: [],
+    alternatives: [],
+    msrpCema: false,
     path: [],
     mid: '',
     bundleOnly: false,

@@ -33,7 +33,11 @@ interface Spec {
 
 function pathOf(spec: Spec = {}): Path {
   const { source = 'latch', outsideAddress = OUTSIDE, outsidePort = 30000, far = endpoint(PEER, 6000) } = spec
-  const local = new LocalStream(endpoint(INSIDE, 4000), 4001, outsideAddress, 4)
+  const local = new LocalStream(endpoint(INSIDE, 4000), outsideAddress, 4, {
+    transport: 'udp',
+    rtcpPort: 4001,
+    count: 1,
+  })
   local.outsidePort = outsideAddress === INSIDE ? 4000 : outsidePort
   const { farRtcp, inbound = true, outbound = true } = spec
   return Path.media(local, { far, farRtcp, source, inbound, outbound, early: false, owner: { callId: 'c' } })
@@ -268,6 +272,7 @@ t.test('settling', async (t) => {
     t.same(world.kernel.expectationList(), [])
     t.same(world.pinholes.list()[0], {
       kind: 'media',
+      transport: 'udp',
       family: 4,
       inside: endpoint(INSIDE, 4000),
       outside: endpoint(OUTSIDE, 4000),

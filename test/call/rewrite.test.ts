@@ -266,7 +266,7 @@ t.test('session descriptions', async (t) => {
       ['m=audio 30000 RTP/AVP 0', 'm=video 30002 RTP/AVP 96'],
     ],
     ['fax', ['m=image 4000 udptl t38'], ['m=image 30000 udptl t38']],
-    ['TCP stays', ['m=message 4000 TCP/MSRP *'], ['m=message 4000 TCP/MSRP *']],
+    ['what is neither UDP nor TCP stays', ['m=audio 4000 SCTP x'], ['m=audio 4000 SCTP x']],
     [
       'a foreign stream stays',
       ['m=audio 4000 RTP/AVP 0', 'c=IN IP4 192.168.7.99'],

@@ -84,7 +84,7 @@ t.test('an inside host may not open a way to another', async (t) => {
     ['RTCP to a port below 1024', `${sdp(INSIDE, 4000)}a=rtcp:161\r\n`, 'port-reserved'],
     ['RTCP to another host', `${sdp(INSIDE, 4000)}a=rtcp:4001 IN IP4 192.168.7.11\r\n`, 'address-foreign'],
     ['the other family', sdp('2001:db8::1', 4000), 'address-family'],
-    ['TCP', sdp(INSIDE, 4000).replace('RTP/AVP', 'TCP/RTP/AVP'), 'transport-unsupported'],
+    ['SCTP', sdp(INSIDE, 4000).replace('RTP/AVP', 'SCTP'), 'transport-unsupported'],
   ]
   for (const [name, body, reason] of cases) {
     const world = new World()
