@@ -206,6 +206,8 @@ export interface TableChange {
   /** Objects (chains, rules, sets, elements, the table itself) that came or went. */
   readonly added: number
   readonly removed: number
+  /** Of `removed`, elements of sets. */
+  readonly elementsRemoved: number
   /** The table itself was removed (and maybe made again: see `has`). */
   readonly tableRemoved: boolean
 }

@@ -16,6 +16,11 @@ export interface SipHelperOptions {
   readonly netns?: string
   /** SIP ports, UDP. Default [5060]. */
   readonly ports?: readonly number[]
+  /**
+   * Conntrack zone that your rules put this traffic into. Default 0. In another one the table is called `cthelper-zone-N`, so that
+   * helpers of several zones, whose addresses may be the same, stand side by side, each with queue numbers of its own.
+   */
+  readonly zone?: number
   /** First NFQUEUE number; the next one serves kernels without NFQA_CT. Default 5060. */
   readonly queue?: number
   readonly media?: MediaOptions
@@ -47,6 +52,11 @@ export interface MediaOptions {
 export interface SignallingOptions {
   /** Who may send requests to a registered contact: the `registrar` it registered with, `any`, or these addresses. Default `registrar`. */
   readonly callers?: 'registrar' | 'any' | readonly string[]
+  /**
+   * Outside addresses and prefixes of them (`198.51.100.0/24`) whose signalling is helped: trusted servers. That of others passes as
+   * it is, and opens nothing. Default: everybody's.
+   */
+  readonly peers?: readonly string[]
 }
 
 /** What happens to a packet that is not helped. Default `accept` throughout: we do not filter what the firewall let through. */

@@ -19,6 +19,8 @@ const TOKEN_COUNT = 0x01000000
 export interface FlowsOptions {
   get(tuple: Tuple): Promise<ConntrackEntry | undefined>
   bindingOf(inside: Endpoint, outside: Endpoint): Binding
+  /** Default 0; the flows of other zones are not ours. */
+  readonly zone?: number
   /** The binding that a registration or a call holds for an inside endpoint. */
   heldBinding(inside: Endpoint): Binding | undefined
 }
@@ -122,7 +124,8 @@ export class Flows implements FlowSource {
     return this.#options.get(answer).then((entry) => (entry ? this.#learn(key, entry, location, way) : arrival))
   }
 
-  #learn(key: string, entry: ConntrackEntry, location: PacketLocation, way: Way): Flow {
+  #learn(key: string, entry: ConntrackEntry, location: PacketLocation, way: Way): Flow | undefined {
+    if ((entry.zone ?? 0) !== (this.#options.zone ?? 0)) return undefined
     const { family, source, destination } = location
     const isOriginal = isInverse(entry.reply, source, destination)
     // Out: the source is final, the original of the same direction has it as it was. In: the destination likewise.

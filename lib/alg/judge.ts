@@ -1,6 +1,7 @@
 import type { PinholeInfo } from '../../types/call.js'
 import type { Flow, Way } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
+import type { AddressSet } from '../base/address-set.js'
 import type { CallEvent, Engine, Path, Plan } from '../call/index.js'
 import type { Counters } from './counters.js'
 import type { KeepAlive } from './keep-alive.js'
@@ -19,6 +20,8 @@ export interface JudgeOptions {
   readonly keepAlive: KeepAlive
   readonly counters: Counters
   readonly policy: MessagePolicy
+  /** Whose signalling is helped; empty: everybody's. */
+  readonly peers: AddressSet
   now(): number
   onEvent(event: CallEvent): void
   /** Ways opened or shut; `list` describes them, for those who want to know. */
@@ -61,6 +64,7 @@ export class Judge {
   /** Decides about `subject`, whose scan is `message`: exactly one of its `finish` and `unhelped` is called, now or later. */
   judge(subject: Message, message: SipMessage, flow: Flow, way: Way): void {
     const { engine } = this.#options
+    if (!this.#isTrusted(flow)) return subject.unhelped('peer-untrusted', 'accept')
     // Most of the time no call waits, and then nobody needs the key.
     const key = this.#chains.size > 0 ? engine.keyOf(message, flow) : undefined
     if (key !== undefined && this.#chains.has(key)) return this.#queueUp(key, subject.hold(), flow, way)
@@ -73,7 +77,13 @@ export class Judge {
 
   /** The same for a message whose flow was not known when it came. */
   judgeHeld(held: HeldMessage, flow: Flow, way: Way): void {
+    if (!this.#isTrusted(flow)) return held.unhelped('peer-untrusted', 'accept')
     this.#queueUp(this.#options.engine.keyOf(held.message(), flow), held, flow, way)
+  }
+
+  #isTrusted({ peer }: Flow): boolean {
+    const { peers } = this.#options
+    return peers.isEmpty || peers.has(peer.address)
   }
 
   #queueUp(key: string, held: HeldMessage, flow: Flow, way: Way): void {

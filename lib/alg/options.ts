@@ -4,6 +4,7 @@ import { canonicalAddress } from '../base/address.js'
 import { canonicalPrefix } from '../base/address-set.js'
 import { CthelperError } from '../base/errors.js'
 import { type Budgets, budgetsOf, budgetTable, type EngineOptions } from '../call/index.js'
+import { MACHINE } from './interfaces.js'
 
 /** `SipHelperOptions` with every default filled in and every value checked. */
 export interface Settings {
@@ -13,6 +14,7 @@ export interface Settings {
   readonly netns: string | undefined
   readonly ports: readonly number[]
   readonly queue: number
+  readonly zone: number
   readonly media: {
     readonly ports: readonly [number, number] | undefined
     readonly source: 'exact' | 'latch' | 'address'
@@ -21,6 +23,8 @@ export interface Settings {
     readonly idleSec: number
   }
   readonly callers: 'registrar' | 'any' | readonly string[]
+  /** Empty: everybody. */
+  readonly peers: readonly string[]
   readonly masquerade: boolean
   readonly leaseSec: number
   readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>>
@@ -60,6 +64,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'netns',
     'ports',
     'queue',
+    'zone',
     'media',
     'signalling',
     'masquerade',
@@ -68,7 +73,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'budgets',
   ],
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
-  signalling: ['callers'],
+  signalling: ['callers', 'peers'],
   policy: ['notSip', 'malformed', 'failure'],
   budgets: budgetTable.map(({ name }) => name),
 }
@@ -175,6 +180,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
   const outside = names('outside', options.outside)
   const both = inside.find((name) => outside.includes(name))
   if (both) fail('outside', `${both} is an inside interface already`)
+  if (outside.includes(MACHINE)) fail('outside', `${MACHINE} is this machine itself`)
   const mode = oneOf('mode', or(options.mode, 'gateway'), Object.keys(MODES) as Mode[])
   if (!MODES[mode].translates && options.masquerade === true) fail('masquerade', `mode ${mode} translates nothing`)
   if (!MODES[mode].translates && media.ports !== undefined)
@@ -192,6 +198,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
     netns: options.netns,
     ports: sipPorts(or(options.ports, [5060])),
     queue: integer('queue', or(options.queue, 5060), 0, 65534),
+    zone: integer('zone', or(options.zone, 0), 0, 65535),
     media: {
       ports,
       source: oneOf('media.source', or(media.source, 'latch'), ['exact', 'latch', 'address']),
@@ -200,6 +207,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
       idleSec: integer('media.idleSec', or(media.idleSec, 3600), 10, 604_800),
     },
     callers: callers === 'registrar' || callers === 'any' ? callers : addresses('signalling.callers', callers),
+    peers: prefixes('signalling.peers', or(signalling.peers, [])),
     masquerade: or(options.masquerade, false),
     leaseSec: integer('leaseSec', or(options.leaseSec, 120), 3, 3600),
     policy: {

@@ -1,6 +1,6 @@
 import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Table } from '../../types/nftables.js'
-import { type Nftables, sipTable } from '../nftables/index.js'
+import { type Nftables, SIP_TABLE, sipTable } from '../nftables/index.js'
 import { type Interfaces, MACHINE } from './interfaces.js'
 import { MODES, type Settings } from './options.js'
 import type { Undo } from './undo.js'
@@ -14,7 +14,10 @@ export interface OwnTableOptions {
   readonly onError: (error: Error) => void
 }
 
-/** Installs a table of ours and keeps it: whatever others take out of it, the table itself or its rules, is put back. */
+/**
+ * Installs a table of ours and keeps it: whatever others take out of it, the table itself or its rules, is put back. What is in its
+ * sets is theirs to change.
+ */
 export async function installOwnTable({ nftables, table, undo, onRepair, onError }: OwnTableOptions): Promise<void> {
   const { family, name } = table
   await nftables.install(table)
@@ -27,7 +30,8 @@ export async function installOwnTable({ nftables, table, undo, onRepair, onError
   const repair = () => void reinstall().catch(onError)
   const subscription: NetlinkEvents = nftables.events({
     onChange: ({ tables }) => {
-      if (tables.some((it) => it.family === family && it.name === name && it.removed > 0)) repair()
+      const ours = tables.find((it) => it.family === family && it.name === name)
+      if (ours && ours.removed > ours.elementsRemoved) repair()
     },
     onOverrun: repair,
     onError,
@@ -39,15 +43,19 @@ export async function installOwnTable({ nftables, table, undo, onRepair, onError
   })
 }
 
+/** The table of a conntrack zone's helper. */
+export const tableName = (zone: number): string => (zone === 0 ? SIP_TABLE.name : `${SIP_TABLE.name}-zone-${zone}`)
+
 /** The table for these settings; `firstPacketQueue` on kernels that do not send conntracks along with packets. */
 export function tableOf(
   settings: Settings,
   interfaces: Pick<Interfaces, 'ruleNames'>,
   firstPacketQueue: number | undefined,
 ): Table {
-  const { mode, inside, ports, masquerade, queue, media } = settings
+  const { mode, inside, ports, masquerade, queue, media, zone } = settings
   const { translates, forwardsPorts } = MODES[mode]
   return sipTable({
+    name: tableName(zone),
     inside: interfaces.ruleNames('inside'),
     outside: interfaces.ruleNames('outside'),
     machine: inside.includes(MACHINE),

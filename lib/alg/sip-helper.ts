@@ -5,6 +5,7 @@ import type { Endpoint } from '../../types/endpoint.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
 import type { Queue, QueuedPacket } from '../../types/nfqueue.js'
 import type { SipHelperOptions } from '../../types/options.js'
+import { AddressSet } from '../base/address-set.js'
 import { CthelperError } from '../base/errors.js'
 import { type CallEvent, Engine } from '../call/index.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
@@ -79,17 +80,20 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   async #start(): Promise<void> {
     const settings = this.#settings
     const undo = this.#undo
-    const { netns, inside, outside } = settings
+    const { netns, inside, outside, zone } = settings
     const { translates } = MODES[settings.mode]
     const onError = (error: Error) => this.#onError(error)
     const interfaces = await Interfaces.open({ netns, inside, outside, onError })
     undo.push(() => interfaces.close())
-    const conntrack = await openConntrack(netns === undefined ? {} : { netns })
+    const conntrack = await openConntrack({
+      ...(netns === undefined ? {} : { netns }),
+      ...(zone === 0 ? {} : { zone }),
+    })
     undo.push(() => conntrack.close())
     const carrier = await requireCarrier(conntrack, { leaseSec: settings.leaseSec, translates }, undo)
     const pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec: settings.leaseSec })
     const engine = engineOf(settings, interfaces, pinholes)
-    const flows = flowsOf(engine, conntrack, translates)
+    const flows = flowsOf(engine, conntrack, settings)
     const keepAlive = new KeepAlive((operations) => conntrack.batch(operations))
     const counters = this.#counters
     const { policy } = settings
@@ -99,6 +103,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       keepAlive,
       counters,
       policy,
+      peers: new AddressSet(settings.peers),
       now: Date.now,
       onEvent: (event) => this.#tell(event),
       onPinholes: (kind, list) => this.#tellPinholes(kind, list),
@@ -121,7 +126,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     undo.push(() => nftables.close())
     const table = tableOf(settings, interfaces, queues[1]?.number)
     await installOwnTable({ nftables, table, undo, onRepair: () => this.#repaired('table', 1), onError })
-    if (settings.masquerade) undo.push(enableForwarding(netns))
+    if (settings.masquerade) undo.push(enableForwarding(outside, netns))
     const timer = setInterval(() => this.#tick(), TICK_MS)
     undo.push(() => clearInterval(timer))
     this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, judge, queues, timer }
@@ -234,12 +239,13 @@ function engineOf(settings: Settings, interfaces: Interfaces, pinholes: Pinholes
   })
 }
 
-function flowsOf(engine: Engine, conntrack: Conntrack, translates: boolean): FlowSource {
+function flowsOf(engine: Engine, conntrack: Conntrack, { mode, zone }: Settings): FlowSource {
   const bindingOf = (inside: Endpoint, outside: Endpoint) => engine.bindingOf(inside, outside)
-  if (!translates) return new RoutedFlows(bindingOf)
+  if (!MODES[mode].translates) return new RoutedFlows(bindingOf)
   return new Flows({
     get: (tuple) => conntrack.get(tuple),
     bindingOf,
+    zone,
     heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port, 'udp'),
   })
 }

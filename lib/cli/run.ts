@@ -45,7 +45,7 @@ async function start({ given, out }: Invocation): Promise<ExitCode> {
   setFlagsFromString('--no-allocation-site-pretenuring')
   const options = runOptions(given)
   await requireFreeSocket(options.process.socket)
-  requireUnservedTable(options.helper.netns)
+  requireUnservedTable(options.helper.netns, options.helper.zone)
   const log = new Log({ format: options.process.log, now: Date.now, write: (line) => out(`${line}\n`) })
   const stopped = untilSignal(log)
   const undo: (() => Promise<void>)[] = []

@@ -134,6 +134,21 @@ export const helperSettings: readonly SettingRow[] = [
     help: 'Who may call a registered phone: its registrar, anybody, or these addresses. Default registrar.',
   },
   {
+    name: 'peer',
+    value: 'ADDR[/LENGTH]',
+    isList: true,
+    key: 'signalling.peers',
+    read: list,
+    help: 'Outside addresses, or prefixes of them, whose signalling is helped. Default everybody.',
+  },
+  {
+    name: 'zone',
+    value: 'N',
+    key: 'zone',
+    read: number,
+    help: 'Conntrack zone of this traffic. Default 0.',
+  },
+  {
     name: 'sip-port',
     value: 'N',
     isList: true,

@@ -24,6 +24,11 @@ import { decodeEntry, defined, encodeOperations, familyNumber, operationTable } 
 export interface ConntrackOptions {
   /** Network namespace path (/run/netns/NAME); default: the process's own. */
   readonly netns?: string
+  /**
+   * CTA_ZONE of every operation and question that names none, and of the entries that dumps and events show. Default: operations are
+   * in zone 0, and all zones are shown.
+   */
+  readonly zone?: number
   /** What requests ride on instead of a socket opened here. The caller closes it. */
   readonly transport?: NetlinkTransport
   /** What subscriptions ride on; default `openEvents` of the netlink room. For tests. */
@@ -87,7 +92,7 @@ export class Conntrack {
   }
 
   /** IPCTNL_MSG_CT_GET. `tuple` may be the flow's original or reply tuple. */
-  async get(tuple: Tuple, { zone }: InZone = {}): Promise<ConntrackEntry | undefined> {
+  async get(tuple: Tuple, { zone = this.#options.zone }: InZone = {}): Promise<ConntrackEntry | undefined> {
     const request = nfnetlinkRequest(IPCTNL_MSG_CT_GET, 0, familyNumber(tuple.family), (writer) =>
       encode(conntrackTable, defined({ original: tuple, zone }), writer),
     )
@@ -110,7 +115,9 @@ export class Conntrack {
   /** The table, or what the filter leaves of it. The kernel filters; a table that changes meanwhile is read again. */
   async dump(filter: EntryFilter = {}): Promise<ConntrackEntry[]> {
     const replies = await this.#ask(dumpRequest(filter), 'IPCTNL_MSG_CT_GET')
-    return replies.map(({ payload }) => decodeEntry(payload)).filter((entry) => matches(entry, filter))
+    return replies
+      .map(({ payload }) => decodeEntry(payload))
+      .filter((entry) => matches(entry, filter) && isOfZone(entry, this.#options.zone))
   }
 
   /** Removes every entry that matches, in one request: all flows of a mark, for instance. Without a filter: all. */
@@ -135,7 +142,7 @@ export class Conntrack {
    * and does not stop those after it. Rejects only when the socket fails.
    */
   async batch(operations: readonly ConntrackOperation[]): Promise<OperationResult[]> {
-    const replies = await this.#transport.batch(encodeOperations(operations))
+    const replies = await this.#transport.batch(encodeOperations(inZone(operations, this.#options.zone)))
     return replies.map(resultOf)
   }
 
@@ -154,7 +161,7 @@ export class Conntrack {
       onMessages: (messages) => {
         for (const message of messages) {
           const event = decodeEvent(message, filter)
-          if (event) onEvent(event)
+          if (event && isOfZone('entry' in event ? event.entry : event.expectation, this.#options.zone)) onEvent(event)
         }
       },
     })
@@ -181,7 +188,9 @@ export class Conntrack {
   }
 
   async #execute(operation: ConntrackOperation, allowMissing = false): Promise<boolean> {
-    const { errno, message } = await this.#transport.request(encodeOperations([operation])[0]!)
+    const { errno, message } = await this.#transport.request(
+      encodeOperations(inZone([operation], this.#options.zone))[0]!,
+    )
     if (errno === ENOENT && allowMissing) return false
     if (errno) throw kernelError(operationTable[operation.kind].name, errno, message)
     return true
@@ -192,6 +201,18 @@ export class Conntrack {
     if (errno) throw kernelError(name, errno, message)
     return replies
   }
+}
+
+const isOfZone = (it: InZone, zone: number | undefined): boolean => zone === undefined || (it.zone ?? 0) === zone
+
+function inZone(operations: readonly ConntrackOperation[], zone: number | undefined): readonly ConntrackOperation[] {
+  if (zone === undefined) return operations
+  return operations.map((operation): ConntrackOperation => {
+    if (operation.kind === 'create-conntrack') return { ...operation, conntrack: { zone, ...operation.conntrack } }
+    if (operation.kind === 'create-expectation' || operation.kind === 'update-expectation')
+      return { ...operation, expectation: { zone, ...operation.expectation } }
+    return { zone, ...operation }
+  })
 }
 
 function resultOf({ errno, message }: NetlinkReply): OperationResult {

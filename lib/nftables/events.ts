@@ -4,7 +4,7 @@ import { decode } from '../netlink/attribute.js'
 import { NFGENMSG_LENGTH } from '../netlink/nfnetlink.js'
 import { families, generationTable, messageTypes, ownerTable } from './nftables.table.js'
 
-const { NFT_MSG_NEWGEN, NFT_MSG_DELTABLE } = messageTypes
+const { NFT_MSG_NEWGEN, NFT_MSG_DELTABLE, NFT_MSG_DELSETELEM } = messageTypes
 /** Announcements that something came; one that it went has a type greater by two. */
 const NEW_TYPES = new Set<number>([
   messageTypes.NFT_MSG_NEWTABLE,
@@ -23,6 +23,7 @@ interface Tally {
   name: string
   added: number
   removed: number
+  elementsRemoved: number
   tableRemoved: boolean
 }
 
@@ -41,6 +42,7 @@ export class ChangeCollector {
     const tally = this.#tallyOf(message)
     if (isNew) tally.added++
     else tally.removed++
+    if (message.type === NFT_MSG_DELSETELEM) tally.elementsRemoved++
     if (message.type === NFT_MSG_DELTABLE) tally.tableRemoved = true
     return undefined
   }
@@ -57,7 +59,7 @@ export class ChangeCollector {
     const key = `${family} ${name}`
     let tally = this.#tallies.get(key)
     if (!tally) {
-      tally = { family, name, added: 0, removed: 0, tableRemoved: false }
+      tally = { family, name, added: 0, removed: 0, elementsRemoved: 0, tableRemoved: false }
       this.#tallies.set(key, tally)
     }
     return tally

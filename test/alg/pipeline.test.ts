@@ -5,6 +5,7 @@ import { Flows } from '../../lib/alg/flows.js'
 import { Judge, type MessagePolicy } from '../../lib/alg/judge.js'
 import { KeepAlive } from '../../lib/alg/keep-alive.js'
 import { Pipeline } from '../../lib/alg/pipeline.js'
+import { AddressSet } from '../../lib/base/address-set.js'
 import { locate } from '../../lib/packet/index.js'
 import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../types/conntrack.js'
 import type { Endpoint } from '../../types/endpoint.js'
@@ -72,6 +73,7 @@ class Box {
       heldBinding: ({ address, port }) => world.engine.bindings.ofInside(address, port, 'udp'),
     })
     this.judge = new Judge({
+      peers: new AddressSet([]),
       engine: world.engine,
       pinholes: world.pinholes,
       keepAlive: new KeepAlive((operations) => world.kernel.batch(operations)),

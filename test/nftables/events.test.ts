@@ -21,6 +21,7 @@ t.test('a transaction is told once, at its end, by table', async (t) => {
   const before = [
     announce('NFT_MSG_DELRULE', 1, 'a'),
     announce('NFT_MSG_DELTABLE', 1, 'a'),
+    announce('NFT_MSG_DELSETELEM', 1, 'a'),
     announce('NFT_MSG_NEWTABLE', 1, 'a'),
     announce('NFT_MSG_NEWSETELEM', 2, 'a'),
     announce('NFT_MSG_NEWFLOWTABLE', 7, 'b'),
@@ -31,9 +32,9 @@ t.test('a transaction is told once, at its end, by table', async (t) => {
     processId: 42,
     processName: 'nft',
     tables: [
-      { family: 'inet', name: 'a', added: 1, removed: 2, tableRemoved: true },
-      { family: 'ip', name: 'a', added: 1, removed: 0, tableRemoved: false },
-      { family: 'bridge', name: 'b', added: 1, removed: 0, tableRemoved: false },
+      { family: 'inet', name: 'a', added: 1, removed: 3, elementsRemoved: 1, tableRemoved: true },
+      { family: 'ip', name: 'a', added: 1, removed: 0, elementsRemoved: 0, tableRemoved: false },
+      { family: 'bridge', name: 'b', added: 1, removed: 0, elementsRemoved: 0, tableRemoved: false },
     ],
   })
   t.same(collector.take(generation(10))?.tables, [])
