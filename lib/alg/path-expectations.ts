@@ -28,32 +28,17 @@ export interface ComponentSpec extends ComponentEnds {
 /** IP protocol number of its flows. */
 export const protocolOf = ({ transport }: Path): number => (transport === 'tcp' ? TCP : UDP)
 
-/** The ends of a path's components: RTP or signalling first, then RTCP where there is one; of `port/n`, pair after pair. */
+/** The ends of a path's components: RTP or signalling first, then RTCP where there is one. */
 export function endsOf(path: Path): ComponentEnds[] {
-  const { local, farRtcp, inside, outside, far } = path
-  const { count = 1 } = far
-  const ends: ComponentEnds[] = [{ inside, outside, far }]
-  if (!local) return ends
-  const rtcp = farRtcp && {
-    inside: { address: inside.address, port: local.insideRtcpPort },
-    outside: { address: outside.address, port: local.outsideRtcpPort },
+  const { local, farRtcp, inside, outside, far, offset } = path
+  const first = { inside, outside, far }
+  if (!local || !farRtcp) return [first]
+  const rtcp = {
+    inside: { address: inside.address, port: local.insideRtcpPort + offset },
+    outside: { address: outside.address, port: local.outsideRtcpPort + offset },
     far: { address: farRtcp.address || undefined, port: farRtcp.port },
   }
-  if (rtcp) ends.push(rtcp)
-  for (let i = 1; i < count; i++) {
-    ends.push(further(ends[0]!, i * local.step))
-    if (rtcp) ends.push(further(rtcp, i * local.step))
-  }
-  return ends
-}
-
-/** The same so many ports on; a far port that is not known stays so. */
-function further({ inside, outside, far }: ComponentEnds, ports: number): ComponentEnds {
-  return {
-    inside: { ...inside, port: inside.port + ports },
-    outside: { ...outside, port: outside.port + ports },
-    far: { ...far, port: far.port === 0 ? 0 : far.port + ports },
-  }
+  return [first, rtcp]
 }
 
 /** The expectations of a path under its anchor, component by component (docs/design.md, "The life of an anchor"). Pure. */

@@ -164,8 +164,8 @@ export class Path {
   readonly inside: Endpoint
   readonly local: LocalStream | undefined
   readonly #outside: Endpoint | undefined
-  /** Port 0: any. Address undefined: anybody. `count` of `port/n`, as many as both sides have; undefined: 1. */
-  readonly far: { readonly address: string | undefined; readonly port: number; readonly count?: number }
+  /** Port 0: any. Address undefined: anybody. `index`: which of the stream's `port/n` it talks to; undefined: the first. */
+  readonly far: { readonly address: string | undefined; readonly port: number; readonly index?: number }
   /** Far RTCP; undefined when the stream has none. */
   readonly farRtcp: Endpoint | undefined
   readonly source: SourcePolicy
@@ -196,7 +196,9 @@ export class Path {
   }
 
   static media(local: LocalStream, rules: PathRules): Path {
-    const { transport, family, inside } = local
+    const { transport, family, inside: first, step } = local
+    const { index } = rules.far
+    const inside = index === undefined ? first : { address: first.address, port: first.port + index * step }
     return new Path({ transport, family, inside, local, outside: undefined }, rules)
   }
 
@@ -213,7 +215,13 @@ export class Path {
   }
 
   get outside(): Endpoint {
-    return this.local?.outside ?? this.#outside!
+    const { local } = this
+    return local ? { address: local.outsideAddress, port: local.outsidePort + this.offset } : this.#outside!
+  }
+
+  /** From the stream's first ports to those of this way. */
+  get offset(): number {
+    return this.inside.port - (this.local?.inside.port ?? this.inside.port)
   }
 
   get isTranslated(): boolean {
@@ -243,7 +251,7 @@ export class Path {
 }
 
 const isAt = (a: Path['far'], b: Path['far']): boolean =>
-  a.port === b.port && a.address === b.address && a.count === b.count
+  a.port === b.port && a.address === b.address && a.index === b.index
 
 interface PathEnds {
   readonly transport: Transport

@@ -1,4 +1,5 @@
 import type { SourcePolicy } from '../../types/conntrack.js'
+import type { Endpoint } from '../../types/endpoint.js'
 import type {
   FarStream,
   InsideEnd,
@@ -57,16 +58,14 @@ export function pairsOf(inside: InsideSession, outside: OutsideSession, line: nu
 
 const isFamily = (local: LocalStream, address: string): boolean => (local.family === 6) === address.includes(':')
 
-/** The far end with as many ports as both sides have. */
-function bounded(far: FarStream, { count }: LocalStream): Pair['far'] {
-  const { address, port } = far
-  return (far.count ?? 1) <= count ? far : count === 1 ? { address, port } : { address, port, count }
+/** The far address, whatever port, for each of the stream's `port/n`. */
+export function anyPortOf<A extends string | undefined>(address: A, { count }: LocalStream) {
+  const far = { address, port: 0 }
+  return count === 1 ? [far] : Array.from({ length: count }, (_, index) => ({ ...far, index }))
 }
 
-/** The far address, whatever port, towards all ports of the stream. */
-export function anyPortOf<A extends string | undefined>(address: A, { count }: LocalStream) {
-  return count === 1 ? { address, port: 0 } : { address, port: 0, count }
-}
+/** So many ports on; a port that is not known stays so. */
+const further = ({ address, port }: Endpoint, ports: number): Endpoint => ({ address, port: port && port + ports })
 
 /** Without ICE: the described ends of the same family, each with its RTCP. */
 function described(
@@ -78,10 +77,17 @@ function described(
 ): Pair[] {
   const fars = ends.flatMap(({ component, far }) => (component === 0 ? [far] : []))
   if (first) fars.unshift(first)
-  return fars.flatMap((far) => {
+  return fars.flatMap((far): Pair[] => {
     if (!isFamily(local, far.address)) return []
     const farRtcp = isMuxed || local.insideRtcpPort === 0 ? undefined : far.rtcp
-    return [{ local, far: bounded(far, local), farRtcp, source }]
+    const length = Math.min(local.count, far.count ?? 1)
+    if (local.count === 1) return [{ local, far, farRtcp, source }]
+    return Array.from({ length }, (_, index) => ({
+      local,
+      far: { ...further(far, index * local.step), index },
+      farRtcp: farRtcp && further(farRtcp, index * local.step),
+      source,
+    }))
   })
 }
 
@@ -141,7 +147,7 @@ function connecting(
   if (first && component === 0) addresses.add(first.address)
   return [...addresses].flatMap((address) => {
     if (!isFamily(local, address)) return []
-    const far = anyPortOf(address, local)
-    return [{ local, far, farRtcp: local.insideRtcpPort === 0 ? undefined : far, source: 'address' }]
+    const farRtcp = local.insideRtcpPort === 0 ? undefined : { address, port: 0 }
+    return anyPortOf(address, local).map((far) => ({ local, far, farRtcp, source: 'address' as const }))
   })
 }

@@ -58,11 +58,10 @@ function offeredPaths(
       const isOther = address !== undefined && address.includes(':') !== (local.family === 6)
       if (isOther || !mayListen(local, offer.traits?.lines[line]?.setup)) continue
       if (wanted.some((path) => path.local === local && path.far.address === address)) continue
-      const far = anyPortOf(address, local)
       const farRtcp = local.insideRtcpPort === 0 ? undefined : { address: address ?? '', port: 0 }
       const source = local.transport === 'tcp' ? 'address' : policy.source
-      const rules = { far, farRtcp, source, inbound: true, outbound: false, early: true, owner: call } as const
-      wanted.push(Path.media(local, rules))
+      const rules = { farRtcp, source, inbound: true, outbound: false, early: true, owner: call } as const
+      for (const far of anyPortOf(address, local)) wanted.push(Path.media(local, { ...rules, far }))
     }
   }
 }
@@ -79,7 +78,7 @@ function add(wanted: Path[], path: Path): void {
 
 /** Whether `path`'s way in would clash with that of `it`: of one stream, from the same address, and one of them for all its ports. */
 function covers(it: Path, { far, source }: Path): boolean {
-  if (!it.inbound || it.far.address !== far.address) return false
+  if (!it.inbound || it.far.address !== far.address || it.far.index !== far.index) return false
   return source !== 'exact' || far.port === 0 || it.far.port === 0 || it.far.port === far.port
 }
 
