@@ -41,12 +41,12 @@ const strange = (what: string): Failure =>
 
 /**
  * Asks once and returns the items. Rejects with the system error when nobody is there, with `Failure` (2) when the answer is an
- * error, none, or late.
+ * error, none, or late: `silenceMs` without a word, default 5000 ms.
  */
-export async function askControl(path: string, command: ControlCommand): Promise<unknown[]> {
+export async function askControl(path: string, command: ControlCommand, silenceMs = ANSWER_MS): Promise<unknown[]> {
   const socket = await connect(path)
   // Idle time: a long answer on a busy machine is no late one.
-  socket.setTimeout(ANSWER_MS, () => socket.destroy(new Failure(2, `no answer at ${path} in ${ANSWER_MS} ms`)))
+  socket.setTimeout(silenceMs, () => socket.destroy(new Failure(2, `no answer at ${path} in ${silenceMs} ms`)))
   try {
     socket.write(encodeQuestion(command, false))
     const items: unknown[] = []

@@ -214,6 +214,43 @@ t.test('somebody else at the socket', async (t) => {
   }
 })
 
+t.test('silence is not waited for, but a slow answer is', async (t) => {
+  const held: Socket[] = []
+  const listening = async (onQuestion: (socket: Socket) => void): Promise<string> => {
+    const path = freshPath()
+    const server = createServer((socket) => {
+      held.push(socket)
+      socket.once('data', () => onQuestion(socket))
+    }).listen(path)
+    t.teardown(() => {
+      for (const socket of held) socket.destroy()
+      server.close()
+    })
+    await once(server, 'listening')
+    return path
+  }
+  const mute = await listening(() => undefined)
+  const started = performance.now()
+  await t.rejects(askControl(mute, 'calls', 50), {
+    name: 'Failure',
+    exitCode: 2,
+    message: `no answer at ${mute} in 50 ms`,
+  })
+  t.ok(performance.now() - started >= 45, 'after the time that was given')
+  const item = (n: number): string => `${JSON.stringify({ kind: 'item', item: n })}\n`
+  const cut = await listening((socket) => socket.write(item(1)))
+  await t.rejects(askControl(cut, 'calls', 50), { exitCode: 2, message: /no answer/ }, 'an answer that stops half way')
+  const silenceMs = 1000
+  const slow = await listening(async (socket) => {
+    for (let n = 0; n < 6; n++) {
+      await sleep(silenceMs / 4)
+      socket.write(item(n))
+    }
+    socket.write('{"kind":"end","count":6}\n')
+  })
+  t.same(await askControl(slow, 'calls', silenceMs), [0, 1, 2, 3, 4, 5], 'longer in all than the silence allowed')
+})
+
 t.test('law: lines do not depend on how they are cut', async (t) => {
   const line = fc.string({ unit: 'grapheme', maxLength: 40 }).map((text) => text.replaceAll('\n', ' '))
   fc.assert(
