@@ -1,5 +1,5 @@
 /**
- * How long one message takes, and whether time grows with the input and no faster. Prints one line a measurement.
+ * How long one message takes in the scanners and the splice. Prints one line a measurement.
  * Run: npx tsc -p . --noEmit false --outDir build/bench && node build/bench/bench/scan.js
  */
 import { splicedLength } from '../lib/base/range.js'
@@ -90,66 +90,5 @@ function typicalMessage(): void {
   )
 }
 
-/** Inputs that tempt a scanner to look at a byte twice; each grows with `n`. */
-const nasty: Readonly<Record<string, (n: number) => string>> = {
-  'many commas': (n) => `Contact: ${'<sip:a@10.0.0.1>,'.repeat(n / 17)}<sip:b@10.0.0.2>`,
-  'many semicolons': (n) => `Contact: <sip:a@10.0.0.1>${';'.repeat(n)}`,
-  'many URI parameters': (n) => `Contact: <sip:a@10.0.0.1${';p=v'.repeat(n / 4)}>`,
-  'many at signs': (n) => `Contact: <sip:${'a@'.repeat(n / 2)}10.0.0.1>`,
-  'folded header': (n) => `Contact: ${'\r\n '.repeat(n / 3)}<sip:a@10.0.0.1>`,
-  'unbalanced quotes': (n) => `Contact: ${'"a'.repeat(n / 2)}"`,
-  'unbalanced brackets': (n) => `Contact: ${'<'.repeat(n)}`,
-  'quotes in every value': (n) => `Contact: ${'"<,@" <sip:a@10.0.0.1>,'.repeat(n / 23)}"`,
-  'many Vias in one line': (n) => `Via: ${'SIP/2.0/UDP 10.0.0.1;branch=z,'.repeat(n / 30)}SIP/2.0/UDP 10.0.0.2`,
-  'white space': (n) => `Contact: ${' '.repeat(n)}<sip:a@10.0.0.1>`,
-  'space before colons': (n) => `Contact: <sip:a@10.0.0.1>${' ;x'.repeat(n / 3)}`,
-  'many boundaries': (n) => `Content-Type: multipart/mixed;boundary=b\r\nX: ${'-'.repeat(n)}`,
-}
-
-function messageWith(header: string, body = ''): Uint8Array {
-  const head = `INVITE sip:a@10.0.0.9 SIP/2.0\r\nVia: SIP/2.0/UDP 10.0.0.1\r\nFrom: <sip:a@h>;tag=1\r\nTo: <sip:b@h>`
-  return Buffer.from(`${head}\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\n${header}\r\n\r\n${body}`, 'latin1')
-}
-
-function growth(name: string, make: (n: number) => Uint8Array, run: (bytes: Uint8Array) => number): void {
-  const times = [8192, 16384, 32768, 65000].map((n) => {
-    const bytes = make(n)
-    return measure(() => run(bytes), 200, 4)
-  })
-  const ratio = times[3]! / times[0]!
-  console.log(
-    `${name.padEnd(28)} ${times.map((time) => time.toFixed(1).padStart(9)).join('')} us   x${ratio.toFixed(1)} for x7.9`,
-  )
-}
-
-function nastyInputs(): void {
-  console.log('\n8, 16, 32, 64 KiB of:')
-  const wide = { maxBytes: 1 << 20 }
-  for (const [name, header] of Object.entries(nasty)) {
-    const body = name === 'many boundaries' ? '--b\r\n\r\n'.repeat(5000) : ''
-    growth(
-      name,
-      (n) => messageWith(header(n), body),
-      (bytes) => {
-        const scan = scanMessage(bytes, 0, bytes.length, wide)
-        if (scan.state !== 'found') throw new Error(scan.reason)
-        return addressFields(scan.value).length + contactValues(scan.value).length + sdpBodies(scan.value).length
-      },
-    )
-  }
-  growth(
-    'SDP attribute lines',
-    (n) =>
-      Buffer.from(`v=0\r\nm=audio 0 RTP/AVP 0\r\n${'a=candidate:1 1 udp 1 10.0.0.1 1 typ host\r\n'.repeat(n / 43)}`),
-    (bytes) => scanSdp(bytes, 0, bytes.length, wide).state.length,
-  )
-  growth(
-    'SDP one long line',
-    (n) => Buffer.from(`v=0\r\na=candidate:${' '.repeat(n)}`),
-    (bytes) => scanSdp(bytes, 0, bytes.length, wide).state.length,
-  )
-}
-
 typicalMessage()
-nastyInputs()
 checkSink()
