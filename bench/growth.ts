@@ -22,7 +22,9 @@ const flow: Flow = {
   peer: { address: '198.51.100.20', port: 5060 },
 }
 const MAX_HEADERS = 4096
-const STREAMS = 4096
+/** The highest that the budgets take; what goes beyond is refused, in no time. */
+const STREAMS = 256
+const PINHOLES = 1024
 
 const SIZES = [8192, 16_384, 32_768, 65_000] as const
 const WANTED = SIZES.at(-1)! / SIZES[0]
@@ -49,11 +51,10 @@ const session = 'v=0\r\no=- 1 1 IN IP4 10.0.0.1\r\ns=-\r\nc=IN IP4 10.0.0.1\r\nt
 const audio = 'm=audio 4000 RTP/AVP 0\r\n'
 const mixed = 'multipart/mixed;boundary=b'
 
-/** Streams on ports of their own, from 1024 on. */
-function streams(n: number, section: (port: number) => string): string {
-  let text = ''
-  for (let port = 1024; text.length < n; port += 2) text += section(port)
-  return text
+/** Streams on ports of their own, from 1024 on; as many as the budget allows in 64 KiB. */
+function streams(n: number, section: (line: string) => string): string {
+  const count = Math.floor((n / SIZES.at(-1)!) * STREAMS)
+  return Array.from({ length: count }, (_, i) => section(`m=audio ${1024 + 2 * i} RTP/AVP 0\r\n`)).join('')
 }
 
 /** Parts within parts, `depth` deep, each with its own boundary; the text of the innermost is `inner`. */
@@ -116,10 +117,10 @@ const nasty: Readonly<Record<string, (n: number) => Grown>> = {
     (n) => `m=message 4000 TCP/MSRP *\r\na=path:${times(n, 'msrp://10.0.0.1:4000/a;tcp ')}\r\n`,
   ),
   'SDP, one long line': sdp((n) => `${audio}a=candidate:${' '.repeat(n)}\r\n`),
-  'SDP, streams refused': sdp((n) => times(n, 'm=audio 0 RTP/AVP 0\r\n')),
-  'SDP, streams': sdp((n) => streams(n, (port) => `m=audio ${port} RTP/AVP 0\r\n`)),
-  'SDP, streams with c=': sdp((n) => streams(n, (port) => `m=audio ${port} RTP/AVP 0\r\nc=IN IP4 10.0.0.1\r\n`)),
-  'SDP, streams on one port': sdp((n) => times(n, 'm=audio 4000 RTP/AVP 0\r\n')),
+  'SDP, streams': sdp((n) => streams(n, (line) => line)),
+  'SDP, streams with c=': sdp((n) => streams(n, (line) => `${line}c=IN IP4 10.0.0.1\r\n`)),
+  'SDP, streams with much in them': sdp((n) => streams(n, (line) => `${line}${'a=x\r\n'.repeat(20)}`)),
+  'SDP, streams on one port': sdp((n) => times(n, 'm=audio 4000 RTP/AVP 0\r\n').slice(0, 24 * STREAMS)),
 }
 
 /** A message of at most 65,535 bytes; `n` is brought down to what is left beside the rest. */
@@ -147,7 +148,11 @@ function throughScanners(bytes: Uint8Array): number {
 
 /** As the first message of its call, so that nothing is known yet. */
 function throughEngine(bytes: Uint8Array): number {
-  const engine = new Engine({ source: 'latch', early: 'peer', budgets: { streams: STREAMS, pinholesPerCall: STREAMS } })
+  const engine = new Engine({
+    source: 'latch',
+    early: 'peer',
+    budgets: { streams: STREAMS, pinholesPerCall: PINHOLES },
+  })
   const plan = engine.plan(scanned(bytes), flow, 'out', 1_700_000_000_000)
   return plan.edits().length + plan.open.length
 }

@@ -32,7 +32,7 @@ measure() {
   node --expose-gc "$out/bench/$name.js" "$@" || { failed=1; echo "$name failed"; }
 }
 
-names=${*:-scan plan memory conntrack queue invite}
+names=${*:-scan growth plan memory conntrack queue invite}
 for name in $names; do
   case $name in
     queue) measure queue kernel 3 200000 600 ;;
