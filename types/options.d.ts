@@ -50,13 +50,19 @@ export interface MediaOptions {
 }
 
 export interface SignallingOptions {
-  /** Who may send requests to a registered contact: the `registrar` it registered with, `any`, or these addresses. Default `registrar`. */
+  /** Who may send requests to a registered contact: the `registrar` it registered with, `any`, or these addresses and networks (`203.0.113.0/24`). Default `registrar`. */
   readonly callers?: 'registrar' | 'any' | readonly string[]
   /**
    * Outside addresses and prefixes of them (`198.51.100.0/24`) whose signalling is helped: trusted servers. That of others passes as
    * it is, and opens nothing. Default: everybody's.
    */
   readonly peers?: readonly string[]
+  /**
+   * Who opens ways in for signalling. `live`: also calls and requests under way, so that the asked host may answer from any port, and
+   * that the far phone and the proxies it names may speak in the call, as long as it lasts. `registered`: registrations alone.
+   * Default `live`.
+   */
+  readonly ways?: 'live' | 'registered'
 }
 
 /** What happens to a packet that is not helped. Default `accept` throughout: we do not filter what the firewall let through. */

@@ -1,5 +1,5 @@
 /** The orchestrator: from queued packet to verdict. Read pipeline.ts first. */
 export { MACHINE } from './interfaces.js'
-export { engineSettings, MODES, type Settings, settingsOf } from './options.js'
+export { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
 export { tableName, tableOf } from './own-table.js'
 export { SipHelper } from './sip-helper.js'

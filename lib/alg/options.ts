@@ -1,8 +1,7 @@
 import type { BudgetOptions, SipHelperOptions } from '../../types/options.js'
 import type { SipLimits } from '../../types/sip.js'
-import { canonicalAddress } from '../base/address.js'
-import { canonicalPrefix } from '../base/address-set.js'
 import { CthelperError } from '../base/errors.js'
+import { canonicalPrefix } from '../base/prefix.js'
 import { type Budgets, budgetsOf, budgetTable, type EngineOptions } from '../call/index.js'
 import { MACHINE } from './interfaces.js'
 
@@ -25,6 +24,7 @@ export interface Settings {
   readonly callers: 'registrar' | 'any' | readonly string[]
   /** Empty: everybody. */
   readonly peers: readonly string[]
+  readonly ways: 'live' | 'registered'
   readonly masquerade: boolean
   readonly leaseSec: number
   readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>>
@@ -73,7 +73,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'budgets',
   ],
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
-  signalling: ['callers', 'peers'],
+  signalling: ['callers', 'peers', 'ways'],
   policy: ['notSip', 'malformed', 'failure'],
   budgets: budgetTable.map(({ name }) => name),
 }
@@ -105,10 +105,6 @@ function integer(option: string, value: unknown, low: number, high: number): num
 function oneOf<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
   if (!choices.includes(value as T)) fail(option, `${JSON.stringify(value)} is none of ${choices.join(', ')}`)
   return value as T
-}
-
-function addresses(option: string, value: unknown): readonly string[] {
-  return listOf(option, value, canonicalAddress, 'is no IP address')
 }
 
 function prefixes(option: string, value: unknown): readonly string[] {
@@ -158,10 +154,11 @@ function checkedBudgets(given: BudgetOptions, ports: readonly [number, number] |
 export function engineSettings({
   media,
   callers,
+  ways,
   budgets,
-}: Pick<Settings, 'media' | 'callers' | 'budgets'>): EngineOptions {
+}: Pick<Settings, 'media' | 'callers' | 'ways' | 'budgets'>): EngineOptions {
   const { source, early, ports, hosts: mediaHosts, idleSec } = media
-  return { source, early, ports, mediaHosts, idleMs: idleSec * 1000, callers, budgets }
+  return { source, early, ports, mediaHosts, idleMs: idleSec * 1000, callers, ways, budgets }
 }
 
 /** Those that bound a message. */
@@ -206,8 +203,9 @@ export function settingsOf(options: SipHelperOptions): Settings {
       hosts: prefixes('media.hosts', or(media.hosts, [])),
       idleSec: integer('media.idleSec', or(media.idleSec, 3600), 10, 604_800),
     },
-    callers: callers === 'registrar' || callers === 'any' ? callers : addresses('signalling.callers', callers),
+    callers: callers === 'registrar' || callers === 'any' ? callers : prefixes('signalling.callers', callers),
     peers: prefixes('signalling.peers', or(signalling.peers, [])),
+    ways: oneOf('signalling.ways', or(signalling.ways, 'live'), ['live', 'registered']),
     masquerade: or(options.masquerade, false),
     leaseSec: integer('leaseSec', or(options.leaseSec, 120), 3, 3600),
     policy: {

@@ -1,6 +1,7 @@
 import type { Expectation } from '../../types/conntrack.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
+import { maskOf, parsePrefix } from '../base/prefix.js'
 import type { Path } from '../call/index.js'
 import { holder, inboundPinhole, MEDIA_CLASS, outboundPinhole, SIGNALLING_CLASS } from '../conntrack/index.js'
 
@@ -52,7 +53,7 @@ function component(path: Path, anchor: Tuple, ends: ComponentEnds): ComponentSpe
   const nat = isTranslated ? { function: NAT_FUNCTION } : {}
   const classOf = path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS
   const common = { anchor, protocol: protocolOf(path), source: path.source, class: classOf, ...nat }
-  const way = inboundPinhole({ ...common, from: far, to: outside, mapTo: inside })
+  const way = inboundPinhole({ ...common, from: sourceOf(far), to: outside, mapTo: inside })
   const expectations = path.inbound ? [way] : []
   if (!path.outbound || far.address === undefined || far.port === 0) return { ...ends, expectations, flows: [] }
   const announced = { address: far.address, port: far.port }
@@ -62,4 +63,11 @@ function component(path: Path, anchor: Tuple, ends: ComponentEnds): ComponentSpe
   const isConsumed = path.source !== 'address'
   if (isTranslated && (isConsumed || !path.inbound)) expectations.push(holder(way))
   return { ...ends, expectations, flows: [out.tuple, { ...way.tuple, source: announced }] }
+}
+
+/** A far end may be a network. */
+function sourceOf({ address, port }: Path['far']): { address: string | undefined; port: number; mask?: string } {
+  const prefix = address?.includes('/') ? parsePrefix(address) : undefined
+  if (!prefix) return { address, port }
+  return { address: address!.slice(0, address!.indexOf('/')), port, mask: maskOf(prefix) }
 }

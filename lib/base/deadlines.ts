@@ -1,4 +1,7 @@
-/** Something that `Deadlines` can wake. `deadline` is milliseconds since the epoch, 0 when none is set; only `Deadlines` writes it. */
+/**
+ * Something that `Deadlines` can wake. `deadline` is seconds since the epoch, rounded up, which takes no room of its own; 0 when none is
+ * set; only `Deadlines` writes it.
+ */
 export interface Timed {
   deadline: number
 }
@@ -22,11 +25,9 @@ export class Deadlines<T extends Timed> {
   /** Sets or moves the item's deadline. It is returned by the first `expire` at or after `at`, up to a second late. */
   set(item: T, at: number): void {
     const slot = Math.ceil(at / SLOT_MS)
-    if (item.deadline !== 0) {
-      if (Math.ceil(item.deadline / SLOT_MS) === slot) return
-      this.clear(item)
-    }
-    item.deadline = at
+    if (item.deadline === slot) return
+    this.clear(item)
+    item.deadline = slot
     const items = this.#slots.get(slot)
     if (items) items.add(item)
     else this.#slots.set(slot, new Set([item]))
@@ -35,10 +36,9 @@ export class Deadlines<T extends Timed> {
 
   clear(item: T): void {
     if (item.deadline === 0) return
-    const slot = Math.ceil(item.deadline / SLOT_MS)
-    const items = this.#slots.get(slot)
+    const items = this.#slots.get(item.deadline)
     items?.delete(item)
-    if (items?.size === 0) this.#slots.delete(slot)
+    if (items?.size === 0) this.#slots.delete(item.deadline)
     item.deadline = 0
   }
 

@@ -2,6 +2,7 @@ import type { CallInfo, CallState, EndReason, StreamInfo } from '../../types/cal
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Flow, Side } from '../../types/flow.js'
 import type { InsideSession, LocalStream, OutsideSession, Path, PathOwner, Session } from './media.js'
+import type { SignallingWay } from './signalling-ways.js'
 
 /** One dialog of a call (RFC 3261 12): forks make several, told apart by the tag of the called side. */
 export interface Leg {
@@ -15,6 +16,8 @@ export interface Leg {
   delayed: Session | undefined
   /** Agreed on anew since the INVITE's own exchange: a description that the INVITE's 2xx repeats is history. */
   isRevised: boolean
+  /** Hosts that may send requests in it, besides the signalling peer: the far side's remote target and route set. */
+  targets: readonly string[]
 }
 
 /** A request that can carry an offer, or a BYE, from when it is seen until long enough after its final response. */
@@ -30,7 +33,7 @@ export interface Transaction {
   before: { readonly inside: InsideSession | undefined; readonly outside: OutsideSession | undefined } | undefined
   /** Final status code, 0 while open. */
   final: number
-  /** When the request, or its final response, came. */
+  /** When the request, or its final response, came: seconds since the epoch. */
   at: number
 }
 
@@ -42,6 +45,11 @@ export const RINGING_MS = 200_000
 /** Dialogs a call may have: more forks than phones ring at once, and a bound for a far side that makes up tags. */
 const MAX_LEGS = 32
 const MAX_TRANSACTIONS = 32
+
+/** A number of a word, where milliseconds would take three. */
+export const secondOf = (now: number): number => Math.ceil(now / 1000)
+
+const NONE: readonly never[] = []
 
 /** A call as the gateway sees it: all dialogs of one Call-ID of one inside host. Fields are the engine's to change. */
 export class Call implements PathOwner {
@@ -63,11 +71,15 @@ export class Call implements PathOwner {
   /** The kernel refused a way of it: a retransmission is a chance to try again. */
   isIncomplete = false
   // Lists of one or two, replaced by `concat` when they change: an array that grows takes room for seventeen.
-  legs: readonly Leg[] = []
-  transactions: readonly Transaction[] = []
-  locals: readonly LocalStream[] = []
+  legs: readonly Leg[] = NONE
+  transactions: readonly Transaction[] = NONE
+  locals: readonly LocalStream[] = NONE
   /** Ways that are open, or being opened. */
-  paths: readonly Path[] = []
+  paths: readonly Path[] = NONE
+  /** Hosts of the caller's, for all dialogs: see `Leg.targets`. */
+  targets: readonly string[] = NONE
+  /** Ways in for its signalling. */
+  ways: readonly SignallingWay[] = NONE
 
   constructor(
     callId: string,
@@ -112,6 +124,7 @@ export class Call implements PathOwner {
       outside: undefined,
       delayed: undefined,
       isRevised: false,
+      targets: NONE,
     }
     this.legs = this.legs.concat(leg)
     return leg
@@ -136,14 +149,23 @@ export class Call implements PathOwner {
     const known = this.transaction(by, cseq, method)
     if (known) return known
     this.#forgetTransactions(now)
-    const transaction: Transaction = { by, cseq, method, tag, offer: undefined, before: undefined, final: 0, at: now }
+    const transaction: Transaction = {
+      by,
+      cseq,
+      method,
+      tag,
+      offer: undefined,
+      before: undefined,
+      final: 0,
+      at: secondOf(now),
+    }
     this.transactions = this.transactions.concat(transaction)
     return transaction
   }
 
   #forgetTransactions(now: number): void {
     if (this.transactions.length === 0) return
-    const isRecent = ({ final, at }: Transaction) => now - at <= (final === 0 ? RINGING_MS : TRANSACTION_MS)
+    const isRecent = ({ final, at }: Transaction) => now - at * 1000 <= (final === 0 ? RINGING_MS : TRANSACTION_MS)
     if (this.transactions.length < MAX_TRANSACTIONS && this.transactions.every(isRecent)) return
     const recent = this.transactions.filter(isRecent)
     // Requests without end and without answers: the oldest goes, but never the one that makes the call.

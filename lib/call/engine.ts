@@ -1,19 +1,21 @@
 import type { CallInfo, EndReason, RegistrationInfo } from '../../types/call.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Binding, Flow, Side, Transport, Way } from '../../types/flow.js'
-import type { Edit } from '../../types/range.js'
 import type { Sdp } from '../../types/sdp.js'
-import type { AddressField, BodyPart, SdpBody, SipMessage } from '../../types/sip.js'
+import type { SdpBody, SipMessage } from '../../types/sip.js'
 import { Deadlines } from '../base/deadlines.js'
 import { scanSdp } from '../sdp/index.js'
-import { addressFields, sdpBodies, type UriBody, uriBodies } from '../sip/index.js'
+import { addressFields, sdpBodies, uriBodies } from '../sip/index.js'
+import { AskedHosts } from './asked-hosts.js'
 import { Bindings } from './binding.js'
 import { type Budgets, budgetsOf } from './budget.table.js'
 import { Call, TRANSACTION_MS, type Transaction } from './call.js'
 import { CallBudget } from './call-budget.js'
 import { CallPaths } from './call-paths.js'
+import { CallWays } from './call-ways.js'
 import { Calls } from './calls.js'
 import { Context, type ContextOptions } from './context.js'
+import { editsOf, type Seen } from './edits.js'
 import { outsideSession } from './far-session.js'
 import { Listening } from './listening.js'
 import type { Path, Session } from './media.js'
@@ -25,14 +27,15 @@ import { Ports } from './ports.js'
 import { answeredUntil, requestProgress, responseProgress, timeoutReason } from './progress.js'
 import { Registrations } from './registration.js'
 import type { Callers } from './registration-records.js'
-import { rewriteFields } from './rewrite.js'
-import { fixLengths, rewriteSdp } from './rewrite-sdp.js'
 import { insideSession } from './session.js'
+import { SignallingWay, SignallingWays } from './signalling-ways.js'
 import { Streams } from './streams.js'
 
 export interface EngineOptions extends PathPolicy, Omit<ContextOptions, 'portsPerHost'> {
   readonly ports?: readonly [number, number] | undefined
   readonly callers?: Callers
+  /** Who opens ways in for signalling: live transactions and dialogs as well (default), or registrations alone. */
+  readonly ways?: 'live' | 'registered'
   /** Default as `budgetTable` says. */
   readonly budgets?: Partial<Budgets>
   readonly idleMs?: number
@@ -59,6 +62,10 @@ export class Engine {
   readonly #budget: CallBudget
   readonly #context: Context
   readonly #paths: CallPaths
+  readonly #ways: SignallingWays
+  /** Undefined: only registrations open ways. */
+  readonly #callWays: CallWays | undefined
+  readonly #asked: AskedHosts | undefined
   readonly #listening = new Listening(this.bindings)
 
   constructor(options: EngineOptions) {
@@ -68,11 +75,23 @@ export class Engine {
     this.#budget = new CallBudget(this.#budgets)
     this.#context = new Context(this.ports, this.#streams, { ...options, portsPerHost: this.#budgets.portsPerHost })
     this.#paths = new CallPaths(this.ports, this.#streams, options, this.#budgets.pinholesPerCall)
-    this.registrations = new Registrations(this.bindings, options.callers ?? 'registrar', this.#budgets)
+    this.#ways = new SignallingWays(this.bindings)
+    const isLive = options.ways !== 'registered'
+    this.#callWays = isLive ? new CallWays(this.#ways, this.#context.isGateway) : undefined
+    this.#asked = isLive ? new AskedHosts(this.#ways) : undefined
+    this.registrations = new Registrations(this.bindings, this.#ways, options.callers ?? 'registrar', this.#budgets)
   }
 
   get size(): Record<
-    'calls' | 'streams' | 'registrations' | 'registering' | 'ports' | 'listening' | 'bindings' | 'deadlines',
+    | 'calls'
+    | 'streams'
+    | 'signallingWays'
+    | 'registrations'
+    | 'registering'
+    | 'ports'
+    | 'listening'
+    | 'bindings'
+    | 'deadlines',
     number
   > {
     const { registrations, ports, bindings } = this
@@ -82,6 +101,7 @@ export class Engine {
       registrations: registrations.size,
       registering: registrations.pending,
       streams: this.#streams.size,
+      signallingWays: this.#ways.size,
       ports: ports.size,
       listening: this.#listening.size,
       bindings: bindings.size,
@@ -109,19 +129,21 @@ export class Engine {
     this.#context.flow = flow
     this.#context.plan = plan
     const body = message.body.end > message.body.start ? sdpBodies(message)[0] : undefined
-    const uris = body?.end === message.body.end ? NO_URIS : uriBodies(message)
+    const uris = body?.end === message.body.end ? [] : uriBodies(message)
     const sdp = body && this.#scan(message, body, plan)
     const { method } = message
     // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
     const fields = addressFields(message)
     if (way === 'out' && flow.binding.transport === 'tcp') this.#listening.note(fields, flow, this.#context.refuse)
-    let call: Call | undefined
+    const seen: Seen = { message, fields, flow, way, sdp, body, uris, call: undefined }
     if (method === 'REGISTER') this.#register(message, flow, way, now, plan)
     else {
-      call = this.#callOf(message, flow, way, sdp !== undefined, now, plan)
-      if (call) this.#advance(call, message, sdp, way, now, plan)
+      const call = this.#callOf(seen, now, plan)
+      seen.call = call
+      if (call) this.#advance(call, seen, now, plan)
+      else if (way === 'out' && message.kind === 'request' && method !== 'ACK') this.#asked?.ask(flow, now, plan)
     }
-    plan.render = () => this.#edits({ message, fields, flow, way, sdp, body, uris, call })
+    plan.render = () => editsOf(seen, this.bindings, this.#context)
     return plan
   }
 
@@ -133,20 +155,24 @@ export class Engine {
   }
 
   #register(message: SipMessage, flow: Flow, way: Way, now: number, plan: Planned): void {
-    if (message.kind === 'request' && way === 'out') this.registrations.request(message, flow, now)
-    else if (message.kind === 'response' && way === 'in') {
+    if (message.kind === 'request' && way === 'out') {
+      this.registrations.request(message, flow, now)
+      this.#asked?.ask(flow, now, plan)
+    } else if (message.kind === 'response' && way === 'in') {
       const change = this.registrations.response(message, flow, now)
-      if (change) plan.add(change)
+      if (!change) return
+      plan.add(change)
+      // What was granted has the way for as long as it lasts.
+      this.#asked?.answered(flow, plan)
     }
   }
 
   /** The message's call; an INVITE (or a description in a dialog that began before us) makes one. */
-  #callOf(message: SipMessage, flow: Flow, way: Way, hasSdp: boolean, now: number, plan: Planned): Call | undefined {
+  #callOf({ message, flow, way, sdp }: Seen, now: number, plan: Planned): Call | undefined {
     const known = this.#calls.get(flow.binding.inside.address, message.callId)
     if (known) return belongs(known, message) ? known : undefined
     if (message.kind === 'response') return undefined
-    const begins = message.method === 'INVITE' || (message.method === 'UPDATE' && hasSdp)
-    if (!begins) return undefined
+    if (message.method !== 'INVITE' && (message.method !== 'UPDATE' || !sdp)) return undefined
     const caller: Side = way === 'out' ? 'inside' : 'outside'
     const inside = flow.binding.inside.address
     const sender = caller === 'inside' ? inside : flow.peer.address
@@ -163,7 +189,7 @@ export class Engine {
     return call
   }
 
-  #advance(call: Call, message: SipMessage, sdp: Sdp | undefined, way: Way, now: number, plan: Planned): void {
+  #advance(call: Call, { message, fields, sdp, way }: Seen, now: number, plan: Planned): void {
     const side: Side = way === 'out' ? 'inside' : 'outside'
     if (call.state === 'answered') this.#lookAgain(call, now)
     if (!call.isIncomplete && isRepeated(call, side, message)) return
@@ -184,6 +210,7 @@ export class Engine {
     if (call.state === 'answered') this.#lookAgain(call, now)
     else if (wait !== 0) this.#deadlines.set(call, now + wait)
     if (session || (transaction && message.statusCode >= 200) || call.isCancelled) this.#paths.settle(call, plan)
+    this.#callWays?.follow(call, side, message, fields, plan)
     if (call.state !== before) plan.events.push({ kind: 'call', call: call.info() })
   }
 
@@ -201,6 +228,7 @@ export class Engine {
     call.endReason = reason
     plan.events.push({ kind: 'end', call: call.info() })
     this.#paths.end(call, plan)
+    this.#callWays?.settle(call, plan)
     this.#calls.remove(call)
     this.#deadlines.clear(call)
     this.bindings.release(call.flow.binding)
@@ -213,6 +241,7 @@ export class Engine {
 
   /** The kernel refused the path for good: its owner goes on without it. */
   abandon(path: Path): void {
+    if (path.owner instanceof SignallingWay) path.owner.path = undefined
     this.#paths.abandon(path)
   }
 
@@ -225,6 +254,7 @@ export class Engine {
       if (isLive) this.#lookAgain(call, now)
       else this.#end(call, timeoutReason(call, now), plan)
     }
+    this.#asked?.expire(now, plan)
     const change = this.registrations.expire(now)
     if (change) plan.add(change)
     return plan
@@ -234,6 +264,7 @@ export class Engine {
   shutdown(): Plan {
     const plan = new Planned(undefined)
     for (const call of [...this.#calls.values()]) this.#end(call, 'shutdown', plan)
+    this.#asked?.expire(Number.POSITIVE_INFINITY, plan)
     plan.add(this.registrations.clear())
     return plan
   }
@@ -245,38 +276,4 @@ export class Engine {
   registered(): RegistrationInfo[] {
     return this.registrations.list()
   }
-
-  #edits({ message, fields, flow, way, sdp, body, uris, call }: Seen): Edit[] {
-    const edits: Edit[] = []
-    rewriteFields(fields, flow.binding, way, this.bindings, edits)
-    const headerEdits = edits.length
-    if (sdp && body) {
-      this.#context.flow = flow
-      rewriteSdp(sdp, way, call?.locals ?? [], this.#context, edits)
-    }
-    for (const { fields } of uris) rewriteFields(fields, flow.binding, way, this.bindings, edits)
-    if (edits.length > headerEdits) fixLengths(message, partsOf(body, uris), edits, headerEdits)
-    return edits.sort((a, b) => a.start - b.start)
-  }
-}
-
-/** A message and what has been read of it. */
-interface Seen {
-  readonly message: SipMessage
-  readonly fields: readonly AddressField[]
-  readonly flow: Flow
-  readonly way: Way
-  readonly sdp: Sdp | undefined
-  readonly body: SdpBody | undefined
-  readonly uris: readonly UriBody[]
-  readonly call: Call | undefined
-}
-
-const NO_URIS: readonly UriBody[] = []
-
-/** The parts of the body that are edited. */
-function partsOf(body: SdpBody | undefined, uris: readonly UriBody[]): BodyPart[] {
-  const parts: BodyPart[] = uris.map(({ part }) => part)
-  if (body) parts.push(body)
-  return parts
 }

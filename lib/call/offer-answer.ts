@@ -1,6 +1,6 @@
 import type { Side } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
-import type { Call, Leg, Transaction } from './call.js'
+import { type Call, type Leg, secondOf, type Transaction } from './call.js'
 import type { Session } from './media.js'
 
 /** Requests that can carry an offer or an answer (RFC 6337 table 1). */
@@ -95,7 +95,7 @@ export function onResponse(
   if (statusCode < 200) return transaction
   if (transaction.final === 0) {
     transaction.final = statusCode
-    transaction.at = now
+    transaction.at = secondOf(now)
   }
   if (statusCode >= 300) rollBack(call, transaction)
   else if (transaction.tag !== '') supersede(call, transaction)

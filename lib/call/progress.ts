@@ -2,7 +2,7 @@ import type { EndReason } from '../../types/call.js'
 import type { Side } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
 import { sessionExpiresSec } from '../sip/index.js'
-import { type Call, RINGING_MS, TRANSACTION_MS, type Transaction } from './call.js'
+import { type Call, RINGING_MS, secondOf, TRANSACTION_MS, type Transaction } from './call.js'
 import { legTag } from './offer-answer.js'
 
 /** Finals that end a dialog whatever they answer (RFC 3261 12.2.1.2). */
@@ -45,7 +45,7 @@ export function responseProgress(call: Call, message: SipMessage, transaction: T
 /** RFC 4028 7.2, 9: the 2xx has the last word on the interval; without one the session does not run out. */
 function refreshSession(call: Call, message: SipMessage, now: number): void {
   const seconds = sessionExpiresSec(message)
-  call.sessionEnd = seconds === 0 ? 0 : Math.ceil(now / 1000) + seconds
+  call.sessionEnd = seconds === 0 ? 0 : secondOf(now) + seconds
 }
 
 /** `isInitial`: the response is to a request outside any dialog, so a refusal refuses the call. */

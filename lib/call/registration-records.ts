@@ -3,7 +3,8 @@ import type { RegistrationInfo } from '../../types/call.js'
 import type { Binding, Flow } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { Timed } from '../base/deadlines.js'
-import { Path, type PathOwner } from './media.js'
+import type { Path } from './media.js'
+import type { SignallingWay } from './signalling-ways.js'
 
 /** A contact of ours that a REGISTER asks for. */
 export interface Asked {
@@ -47,23 +48,22 @@ export class Registration implements Timed {
 }
 
 /** One contact of ours at one registrar: what its registrations share, the way in among them. */
-export class Contact implements PathOwner {
-  readonly callId = undefined
+export class Contact {
   readonly flow: Flow
   readonly binding: Binding
-  readonly paths: readonly Path[]
+  /** Ways in from those who may call. */
+  ways: readonly SignallingWay[] = []
   readonly registrations = new Map<string, Registration>()
   /** The signalling flow whose conntrack is kept for it: the one of its last refresh. */
   kept: Flow | undefined
 
-  constructor(flow: Flow, binding: Binding, callers: Callers) {
+  constructor(flow: Flow, binding: Binding) {
     this.flow = flow
     this.binding = binding
-    const from = callers === 'registrar' ? [flow.peer.address] : callers === 'any' ? [undefined] : callers
-    this.paths = from.map((it) => Path.signalling(flow.family, binding, it, this))
   }
 }
 
+/** Who may send requests to a registered contact: its registrar, anybody, or these addresses and networks (canonical `net/length`). */
 export type Callers = 'registrar' | 'any' | readonly string[]
 
 export type RegistrationRefusal = 'registrations-exhausted' | 'host-registrations-exhausted'

@@ -7,7 +7,6 @@ import type { Bindings } from './binding.js'
 import type { Budgets } from './budget.table.js'
 import { TRANSACTION_MS } from './call.js'
 import { aorOf, grantedSec } from './granted.js'
-import type { Path } from './media.js'
 import {
   type Asked,
   type Callers,
@@ -22,6 +21,7 @@ import {
   requestKey,
 } from './registration-records.js'
 import { isAt, namedBinding } from './rewrite.js'
+import type { SignallingWays } from './signalling-ways.js'
 
 /** A binding outlives its registration a little: the registrar may send until the last second, and a refresh may be on its way. */
 const GRACE_MS = 5_000
@@ -32,6 +32,7 @@ const MAX_ASKED = 16
 /** Registrations that went out through us: bound when the registrar grants them, for as long as it grants them (RFC 3261 10). */
 export class Registrations {
   readonly #bindings: Bindings
+  readonly #ways: SignallingWays
   readonly #callers: Callers
   readonly #limits: Pick<Budgets, 'registrations' | 'registrationsPerHost'>
   /** Registrations by inside address. */
@@ -41,8 +42,14 @@ export class Registrations {
   readonly #deadlines = new Deadlines<Request | Registration>()
   #count = 0
 
-  constructor(bindings: Bindings, callers: Callers, limits: Pick<Budgets, 'registrations' | 'registrationsPerHost'>) {
+  constructor(
+    bindings: Bindings,
+    ways: SignallingWays,
+    callers: Callers,
+    limits: Pick<Budgets, 'registrations' | 'registrationsPerHost'>,
+  ) {
     this.#bindings = bindings
+    this.#ways = ways
     this.#callers = callers
     this.#limits = limits
   }
@@ -145,11 +152,18 @@ export class Registrations {
   }
 
   #addContact(binding: Binding, flow: Flow, change: RegistrationChange): Contact {
-    const contact = new Contact(flow, binding, this.#callers)
+    const contact = new Contact(flow, binding)
     this.#contacts.set(contactKey(binding, flow), contact)
     this.#bindings.hold(binding)
-    change.open.push(...contact.paths)
+    contact.ways = this.#callersOf(flow).map((it) => this.#ways.hold(flow.family, binding, it, change))
     return contact
+  }
+
+  /** Sources of the family that may call; undefined: anybody. */
+  #callersOf({ family, peer }: Flow): readonly (string | undefined)[] {
+    if (this.#callers === 'registrar') return [peer.address]
+    if (this.#callers === 'any') return [undefined]
+    return this.#callers.filter((it) => it.includes(':') === (family === 6))
   }
 
   /** The flow is kept for the longest of the contact's registrations. */
@@ -182,7 +196,7 @@ export class Registrations {
     if (way.registrations.size > 0) return
     this.#contacts.delete(contactKey(way.binding, way.flow))
     this.#bindings.release(way.binding)
-    change.close.push(...way.paths)
+    for (const it of way.ways) this.#ways.release(it, change)
     if (way.kept) change.keepAlive.push({ flow: way.kept, seconds: 0 })
   }
 
@@ -207,11 +221,6 @@ export class Registrations {
     for (const request of this.#requests.values()) this.#deadlines.clear(request)
     this.#requests.clear()
     return change
-  }
-
-  /** The ways in of all contacts, for repair. */
-  *paths(): Generator<Path> {
-    for (const contact of this.#contacts.values()) yield* contact.paths
   }
 
   list(): RegistrationInfo[] {

@@ -3,7 +3,7 @@ import { BlockList, isIP } from 'node:net'
 import type { Endpoint } from '../../types/endpoint.js'
 import { settingsOf } from '../alg/index.js'
 import { canonicalAddress } from '../base/address.js'
-import { isPrivate } from '../call/index.js'
+import { budgetTable, isPrivate } from '../call/index.js'
 import type { Command, Invocation, OptionRow } from './command.js'
 import { listOf, textOf } from './command.js'
 import { runOptions } from './config.js'
@@ -20,9 +20,8 @@ const shared: readonly string[] = [
   'media-early',
   'media-host',
   'callers',
-  'max-calls',
-  'max-registrations',
-  'max-streams',
+  'ways',
+  ...budgetTable.map(({ flag }) => flag),
 ]
 
 const options: readonly OptionRow[] = [

@@ -2,13 +2,13 @@ import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Flow, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { SipMessage } from '../../types/sip.js'
-import { engineSettings, type Settings } from '../alg/index.js'
+import { engineSettings, type Settings, sipLimits } from '../alg/index.js'
 import { type CallEvent, Engine, type Path, type Plan } from '../call/index.js'
 import { addressFields, scanMessage, sdpBodies } from '../sip/index.js'
 import type { Datagram } from './explain-input.js'
 
 export interface World {
-  readonly settings: Pick<Settings, 'media' | 'callers' | 'budgets'>
+  readonly settings: Pick<Settings, 'media' | 'callers' | 'ways' | 'budgets'>
   isInside(address: string): boolean
   /** What the outside sees in an inside address's place; the same where there is no translation. */
   outsideOf(address: string): string
@@ -65,7 +65,7 @@ export class Explainer {
   /** Undefined for a datagram that is not SIP at all. */
   explain(datagram: Datagram): Explained | undefined {
     const { bytes, timeMs } = datagram
-    const scan = scanMessage(bytes, 0, bytes.length)
+    const scan = scanMessage(bytes, 0, bytes.length, sipLimits(this.#world.settings))
     if (scan.state === 'absent') return undefined
     if (scan.state === 'malformed')
       return passedBy(datagram, undefined, `begins as SIP and is malformed: ${scan.reason}`)

@@ -131,7 +131,14 @@ export const helperSettings: readonly SettingRow[] = [
     isList: true,
     key: 'signalling.callers',
     read: callers,
-    help: 'Who may call a registered phone: its registrar, anybody, or these addresses. Default registrar.',
+    help: 'Who may call a registered phone: its registrar, anybody, or these addresses and networks. Default registrar.',
+  },
+  {
+    name: 'ways',
+    value: 'live|registered',
+    key: 'signalling.ways',
+    read: text,
+    help: 'Who opens ways in for signalling: calls and requests under way too, or registrations alone. Default live.',
   },
   {
     name: 'peer',

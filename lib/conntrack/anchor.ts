@@ -103,8 +103,8 @@ export const HOLDER_CLASS = 2
 export interface PinholeOptions {
   /** Original tuple of the anchor (the master). */
   readonly anchor: Tuple
-  /** Who may send: address (undefined: anybody), and port for `exact` (0: not known, so any). */
-  readonly from: { readonly address: string | undefined; readonly port: number }
+  /** Who may send: address (undefined: anybody) or, with `mask`, network; and port for `exact` (0: not known, so any). */
+  readonly from: { readonly address: string | undefined; readonly port: number; readonly mask?: string }
   /** What the packets are sent to: for the way in, the gateway's advertised endpoint. */
   readonly to: Endpoint
   /** Where they go instead (DNAT). */
@@ -131,7 +131,7 @@ function pinhole(options: PinholeOptions, direction: 0 | 1): Expectation {
   return {
     master: anchor,
     tuple,
-    mask: maskFor(tuple, { sourcePort: isExact, sourceAddress: from.address !== undefined }),
+    mask: maskFor(tuple, { sourcePort: isExact, sourceAddress: from.mask ?? from.address !== undefined }),
     class: options.class ?? MEDIA_CLASS,
     // Consumed by the first packet's flow, unless further flows (other ports) are to follow.
     flags: { permanent: source === 'address' },

@@ -121,8 +121,8 @@ export function invert(tuple: Tuple): Tuple {
 
 /** Which parts of an expectation's source must match. Default: all. */
 export interface MaskOptions {
-  /** Default true. */
-  readonly sourceAddress?: boolean
+  /** Default true; false admits any; a netmask (255.255.255.0) the network. */
+  readonly sourceAddress?: boolean | string
   /** Default true; false admits any source port. */
   readonly sourcePort?: boolean
 }
@@ -133,6 +133,7 @@ const zeros = { 4: '0.0.0.0', 6: '::' } as const
 /** The mask for an expectation of `tuple`. The destination always matches in full: the kernel knows no mask for it. */
 export function maskFor(tuple: Tuple, { sourceAddress = true, sourcePort = true }: MaskOptions = {}): Tuple {
   const { family, protocol } = tuple
-  const source: Endpoint = { address: (sourceAddress ? ones : zeros)[family], port: sourcePort ? 65535 : 0 }
+  const address = typeof sourceAddress === 'string' ? sourceAddress : (sourceAddress ? ones : zeros)[family]
+  const source: Endpoint = { address, port: sourcePort ? 65535 : 0 }
   return { family, protocol, source, destination: { address: ones[family], port: 65535 } }
 }

@@ -197,12 +197,8 @@ export class SipPeer {
     return this.request('REGISTER', registrar, { ...options, headers })
   }
 
-  /** Answers a request: its Via, From, To (with `toTag` unless it has one), Call-ID and CSeq go back (RFC 3261 8.2.6.2). */
-  async respond(
-    request: SipText,
-    status: number,
-    options: RequestOptions & { reason?: string } = {},
-  ): Promise<SipText> {
+  /** The text of an answer to a request: its Via, From, To (with `toTag` unless it has one), Call-ID and CSeq go back (RFC 3261 8.2.6.2). */
+  answer(request: SipText, status: number, options: RequestOptions & { reason?: string } = {}): string {
     const { reason = 'Test', body, toTag = `t${this.user}` } = options
     const to = request.tag('To') || status === 100 ? request.get('To') : `${request.get('To')};tag=${toTag}`
     const standard: (readonly [string, string])[] = [
@@ -215,7 +211,16 @@ export class SipPeer {
       ['Contact', this.contact],
       ...typed(body),
     ]
-    const text = sipText(`SIP/2.0 ${status} ${reason}`, merge(standard, options.headers), body)
+    return sipText(`SIP/2.0 ${status} ${reason}`, merge(standard, options.headers), body)
+  }
+
+  /** Answers a request, to where it came from. */
+  async respond(
+    request: SipText,
+    status: number,
+    options: RequestOptions & { reason?: string } = {},
+  ): Promise<SipText> {
+    const text = this.answer(request, status, options)
     if (!request.from) throw new Error('only a received request can be answered')
     await this.endpoint.send(Buffer.from(text, 'latin1'), request.from)
     return new SipText(text)

@@ -1,7 +1,8 @@
 import fc from 'fast-check'
 import t from 'tap'
 import { formatAddress } from '../../lib/base/address.js'
-import { AddressSet, canonicalPrefix } from '../../lib/base/address-set.js'
+import { AddressSet } from '../../lib/base/address-set.js'
+import { canonicalPrefix } from '../../lib/base/prefix.js'
 
 t.test('prefixes', async (t) => {
   const good = {

@@ -539,6 +539,7 @@ t.test('law: no message throws, and edits stay apart and in place', async (t) =>
   t.same(world.engine.size, {
     calls: 0,
     streams: 0,
+    signallingWays: 0,
     listening: 0,
     registrations: 0,
     registering: 0,
