@@ -32,6 +32,7 @@ export type MalformedSip =
   | 'content-length-invalid'
   | 'content-length-mismatch'
   | 'content-length-too-large'
+  | 'content-length-missing'
   | 'address-syntax'
 
 /** Canonical lower-case header name of a row of lib/sip/header.table.ts; `other` for those it does not list. */
@@ -74,6 +75,16 @@ export interface SipMessage {
   /** Address-bearing headers that break their grammar, in ascending order. Computed on first use. */
   readonly addressProblems: readonly AddressProblem[]
 }
+
+/**
+ * What comes next in a stream. `filler`: empty lines between messages (RFC 3261 7.5, RFC 5626 3.5.1), and nothing else. `not-sip` and
+ * `malformed`: nobody can say where the next message begins, and nothing more is read.
+ */
+export type StreamPart =
+  | { readonly kind: 'message'; readonly message: SipMessage }
+  | { readonly kind: 'filler'; readonly bytes: Uint8Array }
+  | { readonly kind: 'not-sip'; readonly reason: NotSip }
+  | { readonly kind: 'malformed'; readonly reason: MalformedSip }
 
 /** Bounds of one message. */
 export interface SipLimits {

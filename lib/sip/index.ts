@@ -6,4 +6,5 @@ export { type HeaderGrammar, type HeaderRow, headerTable } from './header.table.
 export { addressFields } from './message.js'
 export { scanMessage } from './scan.js'
 export { sessionExpiresSec } from './session-expires.js'
+export { SipStream } from './stream.js'
 export { summary } from './summary.js'

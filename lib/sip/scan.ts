@@ -39,16 +39,46 @@ export function scanMessage(bytes: Uint8Array, start: number, end: number, limit
   if (other) return { state: 'absent', reason: other }
   // RFC 3261 7.5: empty lines before the start line are read over.
   while (bytes[start] === CR || bytes[start] === LF) start++
+  return scanHead(bytes, start, end, limits) ?? frame(bytes, start, end, limits?.maxBytes ?? DEFAULT_BYTES)
+}
+
+/** A message of a stream whose body has not come yet: `end` is where it will end. */
+export interface Incomplete {
+  readonly state: 'incomplete'
+  readonly end: number
+}
+
+/**
+ * Scans the message of a stream that begins at `start`, with its header in bytes[start, headEnd) and as much as there is of its body
+ * before `end`. Its Content-Length alone says where it ends (RFC 3261 18.3). Else as `scanMessage`.
+ */
+export function scanFramed(
+  bytes: Uint8Array,
+  start: number,
+  headEnd: number,
+  end: number,
+  limits?: SipLimits,
+): Result | Incomplete {
+  const failed = scanHead(bytes, start, headEnd, limits)
+  if (failed) return failed
+  const { contentLength } = essentials
+  const maxBytes = limits?.maxBytes ?? DEFAULT_BYTES
+  if (contentLength < 0) return malformed('content-length-missing')
+  const messageEnd = bodyStart + contentLength
+  if (messageEnd - start > maxBytes) return malformed('content-length-too-large')
+  return messageEnd > end ? { state: 'incomplete', end: messageEnd } : frame(bytes, start, messageEnd, maxBytes)
+}
+
+/** Reads start line, header lines and what every message needs; undefined when all is well. */
+function scanHead(bytes: Uint8Array, start: number, end: number, limits: SipLimits | undefined): Result | undefined {
   const line = scanStartLine(bytes, start, end)
   if (line === 'not-sip') return { state: 'absent', reason: line }
-  const maxBytes = limits?.maxBytes ?? DEFAULT_BYTES
-  if (end - start > maxBytes) return malformed('message-too-large')
+  if (end - start > (limits?.maxBytes ?? DEFAULT_BYTES)) return malformed('message-too-large')
   if (line !== 'found') return malformed(line as MalformedSip)
   const headers = scanHeaders(bytes, startLine.next, end, Math.min(limits?.maxHeaders ?? DEFAULT_HEADERS, MAX_HEADERS))
   if (headers !== 'found') return malformed(headers)
   const reason = readEssentials(bytes, room.slab, firsts)
-  if (reason !== 'found') return malformed(reason)
-  return frame(bytes, start, end, maxBytes)
+  return reason === 'found' ? undefined : malformed(reason)
 }
 
 /** Ends the message where its Content-Length says, and makes it. */

@@ -1,0 +1,138 @@
+import type { Socket } from 'node:net'
+import type { Endpoint, Family } from '../../types/endpoint.js'
+import type { Way } from '../../types/flow.js'
+import { Half, type MessageJudge } from './half.js'
+
+/** The ends of a proxied connection. */
+export interface ConnectionEnds {
+  readonly family: Family
+  /** Which way its first message goes: `out` when a host inside has made it. */
+  readonly way: Way
+  /** Who made it. */
+  readonly client: Endpoint
+  /** Where to. */
+  readonly server: Endpoint
+  /** The proxy's own end towards the server: the client's address, another port. */
+  readonly local: Endpoint
+}
+
+/** What a connection's messages are judged by, for as long as it lasts. */
+export interface Attendant extends MessageJudge {
+  close(): void
+}
+
+export interface ConnectionOptions {
+  readonly messageBytes: number
+  readonly policy: { readonly notSip: 'accept' | 'drop'; readonly malformed: 'accept' | 'drop' }
+  now(): number
+  count(reason: string): void
+  /** False: the connection is to be closed, as its host holds too many. */
+  onHeld(change: number): boolean
+  onClosed(): void
+}
+
+/** RFC 3261 17: 64*T1. A message that takes longer to come is no message. */
+const MESSAGE_MS = 32_000
+/** Ends find out that the other is gone by the proxy's own keep-alives, as theirs end here. */
+const KEEP_ALIVE_MS = 120_000
+
+const passing: MessageJudge = { judge: () => {} }
+
+/** Two sockets and what goes between them. A reset of one is passed on as a reset of the other, a close as a close. */
+export class Connection {
+  readonly ends: ConnectionEnds
+  readonly #client: Socket
+  readonly #server: Socket
+  readonly #options: ConnectionOptions
+  readonly #attendant: Attendant | undefined
+  readonly #halves: readonly Half[]
+  #open = 2
+  #isPassing = false
+
+  /** Both sockets are connected; without an attendant everything passes as it is. */
+  constructor(
+    ends: ConnectionEnds,
+    client: Socket,
+    server: Socket,
+    attendant: Attendant | undefined,
+    options: ConnectionOptions,
+  ) {
+    this.ends = ends
+    this.#client = client
+    this.#server = server
+    this.#attendant = attendant
+    this.#options = options
+    const { way } = ends
+    this.#halves = [this.#half(client, server, way), this.#half(server, client, way === 'out' ? 'in' : 'out')]
+    for (const [socket, other] of [
+      [client, server],
+      [server, client],
+    ] as const) {
+      socket.setKeepAlive(true, KEEP_ALIVE_MS)
+      socket.setNoDelay(true)
+      socket.on('error', () => reset(other))
+      socket.on('close', () => this.#closed(other))
+    }
+    if (!attendant) this.pass()
+    for (const half of this.#halves) half.start()
+  }
+
+  #half(source: Socket, sink: Socket, way: Way): Half {
+    const { messageBytes, now, count, policy, onHeld } = this.#options
+    return new Half({
+      source,
+      sink,
+      way,
+      judge: this.#attendant ?? passing,
+      messageBytes,
+      now,
+      onOver: ({ kind, reason }) => {
+        count(reason)
+        if ((kind === 'not-sip' ? policy.notSip : policy.malformed) === 'drop') this.reset()
+        else this.pass()
+      },
+      onHeld: (change) => {
+        if (onHeld(change)) return
+        count('tcp-bytes-exhausted')
+        this.reset()
+      },
+    })
+  }
+
+  /** It is not SIP, or not any more: from now on everything passes as it is, both ways, and is not looked at. */
+  pass(): void {
+    if (this.#isPassing) return
+    this.#isPassing = true
+    for (const half of this.#halves) half.pass()
+  }
+
+  /** A message that has begun long ago and does not end is none. */
+  expire(now: number): void {
+    const isLate = this.#halves.some(({ waitingSince }) => waitingSince !== 0 && now - waitingSince > MESSAGE_MS)
+    if (!isLate || this.#isPassing) return
+    this.#options.count('message-unfinished')
+    if (this.#options.policy.malformed === 'drop') this.reset()
+    else this.pass()
+  }
+
+  reset(): void {
+    reset(this.#client)
+    reset(this.#server)
+  }
+
+  #closed(other: Socket): void {
+    // What closes before it was told to has gone without a word to the other.
+    if (!other.destroyed && !other.writableEnded) other.end()
+    if (--this.#open > 0) return
+    for (const half of this.#halves) half.close()
+    this.#attendant?.close()
+    this.#options.onClosed()
+  }
+}
+
+/** Sends RST; a socket that has said its end already is just closed. */
+export function reset(socket: Socket): void {
+  if (socket.destroyed) return
+  if (socket.writableEnded || socket.connecting) socket.destroy()
+  else socket.resetAndDestroy()
+}

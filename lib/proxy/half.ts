@@ -1,0 +1,119 @@
+import type { Socket } from 'node:net'
+import type { Way } from '../../types/flow.js'
+import type { SipMessage, StreamPart } from '../../types/sip.js'
+import { SipStream } from '../sip/index.js'
+
+/** What becomes of the messages of a connection. */
+export interface MessageJudge {
+  /** Calls `done` once, now or later, with the bytes that go on in the message's place; undefined: none. */
+  judge(message: SipMessage, way: Way, done: (bytes: Uint8Array | undefined) => void): void
+}
+
+export interface HalfOptions {
+  readonly source: Socket
+  readonly sink: Socket
+  readonly way: Way
+  readonly judge: MessageJudge
+  /** Bytes of a message, header and body. */
+  readonly messageBytes: number
+  now(): number
+  /** The stream is not SIP, or no longer: afterwards `pass` is called, or the connection is closed. */
+  onOver(part: Extract<StreamPart, { reason: string }>): void
+  /** Bytes held in memory have changed by so many. */
+  onHeld(change: number): void
+}
+
+/**
+ * One direction of a connection: cuts the stream into messages, has each judged before the next, and passes on what comes of it.
+ * While a message waits, or the sink is full, the source is not read. Closing is passed on as it comes: the end of a half after
+ * all that was said before it.
+ */
+export class Half {
+  readonly #options: HalfOptions
+  readonly #stream: SipStream
+  #isPassing = false
+  #isWaiting = false
+  #hasEnded = false
+  #held = 0
+  /** Since when the beginning of a message waits for the rest, by `now`; 0: none does. */
+  waitingSince = 0
+
+  constructor(options: HalfOptions) {
+    this.#options = options
+    this.#stream = new SipStream({ maxBytes: options.messageBytes })
+  }
+
+  start(): void {
+    const { source, sink } = this.#options
+    source.on('data', (chunk: Buffer) => this.#take(chunk))
+    source.on('end', () => {
+      this.#hasEnded = true
+      this.#advance()
+    })
+    sink.on('drain', () => this.#settle())
+    source.resume()
+  }
+
+  /** From now on everything passes as it is. */
+  pass(): void {
+    if (this.#isPassing) return
+    this.#isPassing = true
+    this.#advance()
+  }
+
+  #take(chunk: Buffer): void {
+    this.#stream.push(chunk)
+    this.#advance()
+  }
+
+  /** Goes on until a message waits, or nothing more can be made of what has come. */
+  #advance(): void {
+    while (!this.#isWaiting && !this.#isPassing) {
+      const part = this.#stream.next()
+      if (!part) break
+      if (part.kind === 'filler') this.#write(part.bytes)
+      else if (part.kind === 'message') this.#judge(part.message)
+      else this.#options.onOver(part)
+    }
+    if (!this.#isWaiting && (this.#isPassing || this.#hasEnded)) this.#write(this.#stream.rest())
+    this.#settle()
+    if (this.#hasEnded && !this.#isWaiting && !this.#options.sink.destroyed) this.#options.sink.end()
+  }
+
+  #judge(message: SipMessage): void {
+    const { judge, way } = this.#options
+    let isLater = false
+    this.#isWaiting = true
+    judge.judge(message, way, (bytes) => {
+      this.#isWaiting = false
+      if (bytes) this.#write(bytes)
+      if (isLater) this.#advance()
+    })
+    isLater = true
+  }
+
+  #write(bytes: Uint8Array): void {
+    const { sink } = this.#options
+    if (bytes.length > 0 && !sink.destroyed && !sink.writableEnded) sink.write(bytes)
+  }
+
+  /** Reads on, or not, and says what is held. */
+  #settle(): void {
+    const { source, sink, onHeld, now } = this.#options
+    const { size } = this.#stream
+    if (size === 0 || this.#isWaiting) this.waitingSince = 0
+    else if (this.waitingSince === 0) this.waitingSince = now()
+    if (this.#isWaiting || sink.writableNeedDrain) source.pause()
+    else if (source.isPaused()) source.resume()
+    const held = size + sink.writableLength
+    const change = held - this.#held
+    this.#held = held
+    if (change !== 0) onHeld(change)
+  }
+
+  /** The connection is closed: nothing is held any more. */
+  close(): void {
+    if (this.#held !== 0) this.#options.onHeld(-this.#held)
+    this.#held = 0
+  }
+}
