@@ -33,4 +33,6 @@ export interface HelperStatus {
   readonly carrier: 'cthelper' | 'sip' | undefined
   /** Whether the kernel sends conntracks along with queued packets (NFQA_CT). */
   readonly conntrackDelivered: boolean
+  /** SIP over TCP: whether connections are proxied, and why not. */
+  readonly tcp: { readonly isProxied: boolean; readonly why: string }
 }

@@ -14,7 +14,7 @@ export interface SipHelperOptions {
   readonly mode?: 'gateway' | 'pbx' | 'firewall'
   /** Network namespace to work in: a path such as /run/netns/lab. Default: the process's own. */
   readonly netns?: string
-  /** SIP ports, UDP. Default [5060]. */
+  /** SIP ports, UDP and TCP. Default [5060]. */
   readonly ports?: readonly number[]
   /**
    * Conntrack zone that your rules put this traffic into. Default 0. In another one the table is called `cthelper-zone-N`, so that
@@ -31,6 +31,7 @@ export interface SipHelperOptions {
   readonly leaseSec?: number
   readonly policy?: PolicyOptions
   readonly budgets?: BudgetOptions
+  readonly tcp?: TcpOptions
 }
 
 export interface MediaOptions {
@@ -97,6 +98,24 @@ export interface BudgetOptions {
   readonly messageBytes?: number
   /** Header lines of one message. Default 256. */
   readonly headers?: number
+  /** TCP connections in all; each takes two descriptors. Default 10,000. */
+  readonly connections?: number
+  /** TCP connections of one host. Default 4096. */
+  readonly connectionsPerHost?: number
+  /** Bytes held in memory for the TCP connections of one host. Default 33,554,432. */
+  readonly connectionBytesPerHost?: number
+}
+
+/** SIP over TCP: connections from inside to a SIP port are made anew by a transparent proxy, and their messages helped as packets are. */
+export interface TcpOptions {
+  /** `auto`: where the machine has what it takes, see `status().tcp`; `on`: it must; `off`: connections pass as they are. Default `auto`. */
+  readonly proxy?: 'auto' | 'on' | 'off'
+  /** TCP port of the loopback addresses to listen at; the next one too. Default 15060. */
+  readonly port?: number
+  /** Mark of packets that are for the proxy, all 32 bits. Default 0xc8005060. */
+  readonly mark?: number
+  /** Routing table for that mark. Default 5060. */
+  readonly table?: number
 }
 
 /** Messages judged without help, by literal reason. */

@@ -6,6 +6,7 @@ import type { CallEvent, Engine, Path, Plan } from '../call/index.js'
 import type { Counters } from './counters.js'
 import type { KeepAlive } from './keep-alive.js'
 import type { Pinholes } from './pinholes.js'
+import type { TcpContacts } from './tcp-contacts.js'
 
 /** What happens to what is not helped. */
 export interface MessagePolicy {
@@ -22,6 +23,8 @@ export interface JudgeOptions {
   readonly policy: MessagePolicy
   /** Whose signalling is helped; empty: everybody's. */
   readonly peers: AddressSet
+  /** Told of every way before a message is let go. */
+  readonly contacts: Pick<TcpContacts, 'apply'>
   now(): number
   onEvent(event: CallEvent): void
   /** Ways opened or shut; `list` describes them, for those who want to know. */
@@ -121,11 +124,12 @@ export class Judge {
 
   /** Makes the kernel follow a plan; false when a pinhole was refused. */
   async enact(plan: Plan): Promise<boolean> {
-    const { engine, pinholes, counters, onPinholes } = this.#options
+    const { engine, pinholes, contacts, counters, onPinholes } = this.#options
     if (plan.close.length > 0) onPinholes('close', () => pinholes.describe(plan.close))
     const failures = await pinholes.apply(plan.open, plan.close, this.#options.now(), (path: Path) =>
       engine.relocate(path),
     )
+    await contacts.apply(plan.open, plan.close)
     counters.add('pinholes-opened', plan.open.length - failures.length)
     counters.add('pinholes-closed', plan.close.length)
     for (const { path, reason, detail } of failures) {

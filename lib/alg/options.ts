@@ -29,6 +29,12 @@ export interface Settings {
   readonly leaseSec: number
   readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>>
   readonly budgets: Budgets
+  readonly tcp: {
+    readonly proxy: 'auto' | 'on' | 'off'
+    readonly port: number
+    readonly mark: number
+    readonly table: number
+  }
 }
 
 export type Mode = NonNullable<SipHelperOptions['mode']>
@@ -40,12 +46,14 @@ export interface ModeRow {
   readonly translates: boolean
   /** Rules of the user's may forward SIP ports of the outside address to a host inside. */
   readonly forwardsPorts: boolean
+  /** Connections from inside are made anew by the proxy. */
+  readonly proxiesTcp: boolean
 }
 
 export const MODES: Readonly<Record<Mode, ModeRow>> = {
-  gateway: { early: 'peer', translates: true, forwardsPorts: false },
-  pbx: { early: 'peer', translates: true, forwardsPorts: true },
-  firewall: { early: 'none', translates: false, forwardsPorts: false },
+  gateway: { early: 'peer', translates: true, forwardsPorts: false, proxiesTcp: true },
+  pbx: { early: 'peer', translates: true, forwardsPorts: true, proxiesTcp: true },
+  firewall: { early: 'none', translates: false, forwardsPorts: false, proxiesTcp: false },
 }
 
 /** Linux IFNAMSIZ, its NUL left out. */
@@ -71,11 +79,13 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'leaseSec',
     'policy',
     'budgets',
+    'tcp',
   ],
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
   signalling: ['callers', 'peers', 'ways'],
   policy: ['notSip', 'malformed', 'failure'],
   budgets: budgetTable.map(({ name }) => name),
+  tcp: ['proxy', 'port', 'mark', 'table'],
 }
 
 function checkKeys(group: string, value: object | undefined): void {
@@ -172,7 +182,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
   for (const group of Object.keys(KNOWN)) {
     checkKeys(group, group === '' ? options : (options[group as keyof SipHelperOptions] as object | undefined))
   }
-  const { media = {}, signalling = {}, policy = {}, budgets = {} } = options
+  const { media = {}, signalling = {}, policy = {}, budgets = {}, tcp = {} } = options
   const inside = names('inside', options.inside)
   const outside = names('outside', options.outside)
   const both = inside.find((name) => outside.includes(name))
@@ -214,5 +224,11 @@ export function settingsOf(options: SipHelperOptions): Settings {
       failure: oneOf('policy.failure', or(policy.failure, 'accept'), ['accept', 'drop']),
     },
     budgets: checkedBudgets(budgets, ports),
+    tcp: {
+      proxy: oneOf('tcp.proxy', or(tcp.proxy, 'auto'), ['auto', 'on', 'off']),
+      port: integer('tcp.port', or(tcp.port, 15_060), 1, 65_534),
+      mark: integer('tcp.mark', or(tcp.mark, 0xc8005060), 1, 0xffff_ffff),
+      table: integer('tcp.table', or(tcp.table, 5060), 1, 0xffff_ffff),
+    },
   }
 }

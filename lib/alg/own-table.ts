@@ -7,7 +7,8 @@ import type { Undo } from './undo.js'
 
 export interface OwnTableOptions {
   readonly nftables: Nftables
-  readonly table: Table
+  /** As it is to be now: asked for again when it has to be put back. */
+  readonly table: () => Table
   readonly undo: Undo
   /** Somebody else took it down, or a part of it, and it stands again. */
   readonly onRepair: () => void
@@ -19,12 +20,12 @@ export interface OwnTableOptions {
  * sets is theirs to change.
  */
 export async function installOwnTable({ nftables, table, undo, onRepair, onError }: OwnTableOptions): Promise<void> {
-  const { family, name } = table
-  await nftables.install(table)
+  const { family, name } = table()
+  await nftables.install(table())
   let isStopping = false
   const reinstall = async () => {
     if (isStopping) return
-    await nftables.install(table)
+    await nftables.install(table())
     onRepair()
   }
   const repair = () => void reinstall().catch(onError)

@@ -23,7 +23,10 @@ import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
 import { openQueues } from './queues.js'
 import { RoutedFlows } from './routed-flows.js'
+import { StreamMessages } from './stream-messages.js'
 import { enableForwarding } from './sysctl.js'
+import { openTcp, type Tcp } from './tcp.js'
+import { TcpContacts } from './tcp-contacts.js'
 import { Undo } from './undo.js'
 
 const TICK_MS = 1000
@@ -40,6 +43,7 @@ interface Running {
   readonly pinholes: Pinholes
   readonly judge: Judge
   readonly queues: readonly Queue[]
+  readonly tcp: Tcp
   readonly timer: NodeJS.Timeout
 }
 
@@ -97,8 +101,12 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const keepAlive = new KeepAlive((operations) => conntrack.batch(operations))
     const counters = this.#counters
     const { policy } = settings
+    const nftables = openNftables({ netns })
+    undo.push(() => nftables.close())
+    const contacts = new TcpContacts(onError)
     const judge = new Judge({
       engine,
+      contacts,
       pinholes,
       keepAlive,
       counters,
@@ -122,21 +130,23 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       undo,
       onError,
     })
-    const nftables = openNftables({ netns })
-    undo.push(() => nftables.close())
+    const messages = new StreamMessages({ engine, judge, counters, get: (tuple) => conntrack.get(tuple) })
     const table = tableOf(settings, interfaces, queues[1]?.number)
-    await installOwnTable({ nftables, table, undo, onRepair: () => this.#repaired('table', 1), onError })
+    const common = { settings, interfaces, nftables, contacts, counters, undo, onError }
+    const tcp = await openTcp({ ...common, messages, table })
+    await installOwnTable({ nftables, table: tcp.table, undo, onRepair: () => this.#repaired('table', 1), onError })
     if (settings.masquerade) undo.push(enableForwarding(outside, netns))
     const timer = setInterval(() => this.#tick(), TICK_MS)
     undo.push(() => clearInterval(timer))
-    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, judge, queues, timer }
+    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, judge, queues, tcp, timer }
   }
 
   #tick(): void {
     const running = this.#running
     if (!running) return
-    const { engine, judge, pinholes, keepAlive } = running
+    const { engine, judge, pinholes, keepAlive, tcp } = running
     const now = Date.now()
+    if (tcp.isProxied) tcp.proxy.tick()
     const plan = engine.expire(now)
     const enacted = plan.close.length > 0 ? judge.enact(plan) : Promise.resolve(true)
     enacted
@@ -182,15 +192,15 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   status(): HelperStatus {
     const running = this.#running
     const counters = this.#counters.snapshot()
-    if (!running)
-      return { isRunning: false, counters, sizes: {}, queues: [], carrier: undefined, conntrackDelivered: false }
-    const { engine, pinholes, flows, keepAlive, judge, queues, carrier } = running
+    if (!running) return { ...STOPPED, counters }
+    const { engine, pinholes, flows, keepAlive, judge, queues, carrier, tcp } = running
     const sizes = {
       ...engine.size,
       ...pinholes.size,
       ...renamed(flows.size),
       keptAlive: keepAlive.size,
       waiting: judge.waiting,
+      ...(tcp.isProxied ? tcp.proxy.size : {}),
     }
     const counted = queues.map((queue) => ({ number: queue.number, ...queue.counters() }))
     return {
@@ -200,6 +210,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       queues: counted,
       carrier: carrier.name,
       conntrackDelivered: MODES[this.#settings.mode].translates && queues.length === 1,
+      tcp: { isProxied: tcp.isProxied, why: tcp.isProxied ? '' : tcp.why },
     }
   }
 
@@ -225,6 +236,15 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     if (this.listenerCount('error') > 0) this.emit('error', error)
     else process.emitWarning(error)
   }
+}
+
+const STOPPED: Omit<HelperStatus, 'counters'> = {
+  isRunning: false,
+  sizes: {},
+  queues: [],
+  carrier: undefined,
+  conntrackDelivered: false,
+  tcp: { isProxied: false, why: 'not running' },
 }
 
 function renamed({ flows, first }: FlowSource['size']): Record<string, number> {

@@ -10,6 +10,12 @@ export class Undo {
     this.#steps.push(step)
   }
 
+  /** The same; throws the first thing that was thrown, after all is done. */
+  async unwindOrThrow(): Promise<void> {
+    const [error] = await this.unwind()
+    if (error) throw error
+  }
+
   /** Takes everything back. A step that fails does not keep the others from being done: what they threw is returned. */
   async unwind(): Promise<unknown[]> {
     const steps = this.#steps.reverse()

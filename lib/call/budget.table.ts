@@ -26,6 +26,9 @@ export type BudgetName =
   | 'portsPerHost'
   | 'messageBytes'
   | 'headers'
+  | 'connections'
+  | 'connectionsPerHost'
+  | 'connectionBytesPerHost'
 
 const MANY = 10_000_000
 /** A call's streams and ways are looked through one by one for each other: 256 streams cost a millisecond, 1024 nine. */
@@ -92,6 +95,30 @@ export const budgetTable: readonly BudgetRow[] = [
     what: 'Bytes of one message.',
   },
   { name: 'headers', flag: 'max-headers', standard: 256, low: 8, high: 4096, what: 'Header lines of one message.' },
+  {
+    name: 'connections',
+    flag: 'max-connections',
+    standard: 10_000,
+    low: 1,
+    high: 1_000_000,
+    what: 'TCP connections in all; each takes two descriptors.',
+  },
+  {
+    name: 'connectionsPerHost',
+    flag: 'max-host-connections',
+    standard: 4096,
+    low: 1,
+    high: 1_000_000,
+    what: 'TCP connections of one host.',
+  },
+  {
+    name: 'connectionBytesPerHost',
+    flag: 'max-host-bytes',
+    standard: 1 << 25,
+    low: 65_536,
+    high: 1 << 30,
+    what: 'Bytes held in memory for the TCP connections of one host.',
+  },
 ]
 
 export type Budgets = Readonly<Record<BudgetName, number>>

@@ -1,5 +1,5 @@
 import type { Side } from '../../types/flow.js'
-import { MACHINE, MODES, settingsOf, tableOf } from '../alg/index.js'
+import { MACHINE, MODES, settingsOf, tableOf, whyNoTcp, withTcp } from '../alg/index.js'
 import { CthelperError } from '../base/errors.js'
 import type { Command, Invocation } from './command.js'
 import { configOption, runOptions } from './config.js'
@@ -29,7 +29,8 @@ async function print({ given, out }: Invocation): Promise<ExitCode> {
       '# The kernel could not be asked; the chains forward and first are not installed where it delivers conntracks.\n',
     )
   const ruleNames = (side: Side) => settings[side].filter((name) => name !== MACHINE)
-  out(tableText(tableOf(settings, { ruleNames }, firstPacketQueue)))
+  const table = tableOf(settings, { ruleNames }, firstPacketQueue)
+  out(tableText(whyNoTcp(settings) === undefined ? withTcp(table, settings, { ruleNames }) : table))
   return 0
 }
 

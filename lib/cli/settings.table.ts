@@ -22,6 +22,12 @@ function wholeNumber(given: string | undefined): number | undefined {
   return given !== undefined && /^\d{1,9}$/.test(given) ? Number(given) : undefined
 }
 
+/** Decimal, or hexadecimal as `ip rule` prints it. */
+function mark(given: Given): number | undefined {
+  const value = text(given) ?? ''
+  return /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(value) ? Number(value) : undefined
+}
+
 function numbers(given: Given): readonly number[] | undefined {
   const values = list(given)?.map(wholeNumber)
   return values?.every((it): it is number => it !== undefined) ? values : undefined
@@ -161,7 +167,7 @@ export const helperSettings: readonly SettingRow[] = [
     isList: true,
     key: 'ports',
     read: numbers,
-    help: 'SIP ports, UDP. Default 5060.',
+    help: 'SIP ports, UDP and TCP. Default 5060.',
   },
   {
     name: 'queue',
@@ -176,6 +182,34 @@ export const helperSettings: readonly SettingRow[] = [
     key: 'leaseSec',
     read: number,
     help: 'How long a pinhole outlives this process, if it is killed. Default 120.',
+  },
+  {
+    name: 'tcp',
+    value: 'auto|on|off',
+    key: 'tcp.proxy',
+    read: text,
+    help: 'Help SIP over TCP, by a transparent proxy: where this machine has what it takes, always, or never. Default auto.',
+  },
+  {
+    name: 'tcp-port',
+    value: 'N',
+    key: 'tcp.port',
+    read: number,
+    help: 'Where the proxy listens, at the loopback addresses; the next port too. Default 15060.',
+  },
+  {
+    name: 'tcp-mark',
+    value: 'MARK',
+    key: 'tcp.mark',
+    read: mark,
+    help: 'Mark of packets for the proxy, such as 0xc8005060, the default. Nobody else may use it.',
+  },
+  {
+    name: 'tcp-table',
+    value: 'N',
+    key: 'tcp.table',
+    read: number,
+    help: 'Routing table for that mark. Default 5060.',
   },
   verdict('not-sip', 'notSip', 'what is not SIP at all on a SIP port: keep-alives, STUN'),
   verdict('malformed', 'malformed', 'what begins as SIP and breaks its grammar'),

@@ -1,6 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Way } from '../../types/flow.js'
+import type { SipLimits } from '../../types/sip.js'
 import { Half, type MessageJudge } from './half.js'
 
 /** The ends of a proxied connection. */
@@ -22,7 +23,7 @@ export interface Attendant extends MessageJudge {
 }
 
 export interface ConnectionOptions {
-  readonly messageBytes: number
+  readonly limits: SipLimits
   readonly policy: { readonly notSip: 'accept' | 'drop'; readonly malformed: 'accept' | 'drop' }
   now(): number
   count(reason: string): void
@@ -78,13 +79,13 @@ export class Connection {
   }
 
   #half(source: Socket, sink: Socket, way: Way): Half {
-    const { messageBytes, now, count, policy, onHeld } = this.#options
+    const { limits, now, count, policy, onHeld } = this.#options
     return new Half({
       source,
       sink,
       way,
       judge: this.#attendant ?? passing,
-      messageBytes,
+      limits,
       now,
       onOver: ({ kind, reason }) => {
         count(reason)

@@ -1,6 +1,6 @@
 import type { Socket } from 'node:net'
 import type { Way } from '../../types/flow.js'
-import type { SipMessage, StreamPart } from '../../types/sip.js'
+import type { SipLimits, SipMessage, StreamPart } from '../../types/sip.js'
 import { SipStream } from '../sip/index.js'
 
 /** What becomes of the messages of a connection. */
@@ -14,8 +14,7 @@ export interface HalfOptions {
   readonly sink: Socket
   readonly way: Way
   readonly judge: MessageJudge
-  /** Bytes of a message, header and body. */
-  readonly messageBytes: number
+  readonly limits: SipLimits
   now(): number
   /** The stream is not SIP, or no longer: afterwards `pass` is called, or the connection is closed. */
   onOver(part: Extract<StreamPart, { reason: string }>): void
@@ -40,7 +39,7 @@ export class Half {
 
   constructor(options: HalfOptions) {
     this.#options = options
-    this.#stream = new SipStream({ maxBytes: options.messageBytes })
+    this.#stream = new SipStream(options.limits)
   }
 
   start(): void {

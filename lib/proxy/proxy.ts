@@ -1,6 +1,7 @@
 import type { Server, Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Way } from '../../types/flow.js'
+import type { SipLimits } from '../../types/sip.js'
 import { CthelperError, errnoName } from '../base/errors.js'
 import { type Attendant, Connection, type ConnectionEnds, type ConnectionOptions, reset } from './connection.js'
 import { Hosts } from './hosts.js'
@@ -13,8 +14,8 @@ export interface ProxyLimits {
   readonly hostConnections: number
   /** Bytes held in memory for the connections of one client address. */
   readonly hostBytes: number
-  /** Bytes of one message. */
-  readonly messageBytes: number
+  /** Of one message. */
+  readonly message: SipLimits
 }
 
 export interface ProxyOptions {
@@ -145,7 +146,7 @@ export class TcpProxy {
       return reset(server)
     }
     const connection: Connection = new Connection(ends, client, server, attendant, {
-      messageBytes: limits.messageBytes,
+      limits: limits.message,
       policy,
       now,
       count,

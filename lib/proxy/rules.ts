@@ -73,9 +73,9 @@ function fromInside({ outside, mark, port }: ProxyRulesOptions): Chain {
 function fromOutside({ mark, port }: ProxyRulesOptions): Chain {
   const rules = ([4, 6] as const).map((family) => {
     const key = [family === 4 ? 'ip daddr' : 'ip6 daddr', 'tcp dport'] as const
+    // A new connection that an expectation let in is "related" until it is answered.
     const condition: Expression[] = [
-      isNew,
-      { kind: 'ct-status', any: ['expected'] },
+      { kind: 'ct-state', any: ['related'] },
       { kind: 'key-set', key, set: contactSet(family) },
     ]
     return listenerRule(family, condition, port + 1, mark)

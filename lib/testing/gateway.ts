@@ -9,7 +9,7 @@ export interface GatewayLabOptions {
   readonly family?: Family | 'both'
   /** Default `masquerade` (`nat66` for family 6). */
   readonly nat?: LabNat
-  /** Policy of the gateway's forward chain; default `drop`: established, related and UDP from inside to outside pass. */
+  /** Policy of the gateway's forward chain; default `drop`: established, related, and UDP and TCP from inside to outside pass. */
   readonly forwardPolicy?: 'drop' | 'accept'
   /** Inside addresses a family, default 1. */
   readonly phones?: number
@@ -78,7 +78,7 @@ function ruleset(plan: Plan, forwardPolicy: string, outside: LabAddresses): stri
     chain forward {
       type filter hook forward priority 0; policy ${forwardPolicy};
       ct state established,related accept
-      iifname "lan0" oifname "wan0" meta l4proto udp accept
+      iifname "lan0" oifname "wan0" meta l4proto { tcp, udp } accept
     }
     ${natRules(plan, outside)}
   }`

@@ -1,5 +1,6 @@
 import type { Endpoint } from '../../types/endpoint.js'
-import { type Datagram, endpointText, type ReceiveOptions, type UdpEndpoint } from './udp.js'
+import type { TcpEndpoint } from './tcp.js'
+import { type Datagram, endpointText, type ReceiveOptions, UdpEndpoint } from './udp.js'
 
 /**
  * A SIP message (RFC 3261 7) as a test sees it: plain text cut at the line ends. Deliberately not the library's own scanner, so
@@ -143,21 +144,29 @@ const typed = (body: string | undefined): (readonly [string, string])[] =>
  * const ok = await phone.response(200)
  * await phone.ack(invite, ok, registrar)
  */
-export class SipPeer {
-  readonly endpoint: UdpEndpoint
+export class SipPeer<E extends UdpEndpoint | TcpEndpoint = UdpEndpoint> {
+  readonly endpoint: E
   readonly user: string
 
-  constructor(endpoint: UdpEndpoint, user: string) {
+  /** Where it says it can be reached: the endpoint itself, or over TCP where it listens. */
+  readonly #reached: Endpoint
+
+  constructor(endpoint: E, user: string, reached: Endpoint = endpoint.local) {
     this.endpoint = endpoint
     this.user = user
+    this.#reached = reached
   }
 
   get #local(): string {
-    return endpointText(this.endpoint.local)
+    return endpointText(this.#reached)
+  }
+
+  get #transport(): 'UDP' | 'TCP' {
+    return this.endpoint instanceof UdpEndpoint ? 'UDP' : 'TCP'
   }
 
   get contact(): string {
-    return `<sip:${this.user}@${this.#local}>`
+    return `<sip:${this.user}@${this.#local}${this.#transport === 'TCP' ? ';transport=tcp' : ''}>`
   }
 
   /** Builds a request without sending it. */
@@ -171,7 +180,7 @@ export class SipPeer {
       body,
     } = options
     const standard: (readonly [string, string])[] = [
-      ['Via', `SIP/2.0/UDP ${this.#local};branch=${options.branch ?? `z9hG4bK${unique()}`};rport`],
+      ['Via', `SIP/2.0/${this.#transport} ${this.#local};branch=${options.branch ?? `z9hG4bK${unique()}`};rport`],
       ['Max-Forwards', '70'],
       ['From', `<sip:${this.user}@test.invalid>;tag=${fromTag}`],
       ['To', `<${uri}>${toTag ? `;tag=${toTag}` : ''}`],

@@ -31,7 +31,11 @@ t.test('defaults', async (t) => {
       portsPerHost: 48_384,
       messageBytes: 65_535,
       headers: 256,
+      connections: 10_000,
+      connectionsPerHost: 4096,
+      connectionBytesPerHost: 33_554_432,
     },
+    tcp: { proxy: 'auto', port: 15_060, mark: 0xc8005060, table: 5060 },
   })
 })
 
@@ -71,6 +75,7 @@ t.test('every value is taken', async (t) => {
     leaseSec: 3,
     policy: { notSip: 'drop', malformed: 'drop', failure: 'drop' },
     budgets: { calls: 1, registrations: 1, streams: 1 },
+    tcp: { proxy: 'on', port: 6000, mark: 1, table: 2 },
   }
   t.match(settingsOf(options), {
     inside: ['lan0', 'lan1'],
@@ -86,6 +91,7 @@ t.test('every value is taken', async (t) => {
     leaseSec: 3,
     policy: { notSip: 'drop', malformed: 'drop', failure: 'drop' },
     budgets: { calls: 1, registrations: 1, streams: 1 },
+    tcp: { proxy: 'on', port: 6000, mark: 1, table: 2 },
   })
 })
 
@@ -148,6 +154,11 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['policy.notSip', { policy: { notSip: 'reject' } }],
   ['policy.malformed', { policy: { malformed: '' } }],
   ['policy.failure', { policy: { failure: null } }],
+  ['tcp.proxy', { tcp: { proxy: 'yes' as 'on' } }],
+  ['tcp.port', { tcp: { port: 65_535 } }],
+  ['tcp.mark', { tcp: { mark: 0 } }],
+  ['tcp.table', { tcp: { table: 2 ** 32 } }],
+  ['tcp.address', { tcp: { address: 'x' } as object }],
   ['budgets.calls', { budgets: { calls: 0 } }],
   ['budgets.registrations', { budgets: { registrations: Number.POSITIVE_INFINITY } }],
   ['budgets.streams', { budgets: { streams: 4097 } }],

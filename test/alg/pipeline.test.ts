@@ -5,6 +5,7 @@ import { Flows } from '../../lib/alg/flows.js'
 import { Judge, type MessagePolicy } from '../../lib/alg/judge.js'
 import { KeepAlive } from '../../lib/alg/keep-alive.js'
 import { Pipeline } from '../../lib/alg/pipeline.js'
+import { TcpContacts } from '../../lib/alg/tcp-contacts.js'
 import { AddressSet } from '../../lib/base/address-set.js'
 import { locate } from '../../lib/packet/index.js'
 import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../types/conntrack.js'
@@ -75,6 +76,7 @@ class Box {
     this.judge = new Judge({
       peers: new AddressSet([]),
       engine: world.engine,
+      contacts: new TcpContacts((error) => void this.errors.push(error)),
       pinholes: world.pinholes,
       keepAlive: new KeepAlive((operations) => world.kernel.batch(operations)),
       counters,

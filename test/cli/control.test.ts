@@ -32,7 +32,15 @@ const callNumber = (n: number): CallInfo => ({
 class FakeHelper extends EventEmitter<HelperEvents> implements Controlled {
   list: CallInfo[] = []
   status = () =>
-    ({ isRunning: true, counters: {}, sizes: {}, queues: [], carrier: 'sip', conntrackDelivered: true }) as const
+    ({
+      isRunning: true,
+      counters: {},
+      sizes: {},
+      queues: [],
+      carrier: 'sip',
+      conntrackDelivered: true,
+      tcp: { isProxied: false, why: 'off' },
+    }) as const
   calls = () => this.list
   pinholes = () => []
   registrations = () => []

@@ -115,7 +115,11 @@ t.test('bounds: a header without end, a line without end', async (t) => {
   t.same(read(cut(endless, [700, 1400, 2100]), 2000).parts, ['!malformed message-too-large'])
   t.same(read(cut('A'.repeat(5000), [700, 1400, 2100]), 2000).parts, ['!malformed message-too-large'])
   const large = message(1, 'b'.repeat(1990))
-  t.same(read(cut(large, [10, 900, 1800]), 2000).parts, ['!malformed content-length-too-large'], 'header and body in all')
+  t.same(
+    read(cut(large, [10, 900, 1800]), 2000).parts,
+    ['!malformed content-length-too-large'],
+    'header and body in all',
+  )
   const fits = message(1, 'b'.repeat(1500))
   t.same(read(cut(fits.repeat(4), [10, 900, 1800]), 2000).parts, [fits, fits, fits, fits])
 })

@@ -1,0 +1,86 @@
+import type { Endpoint, Family } from '../../types/endpoint.js'
+import type { NamedSet, SetElement } from '../../types/nftables.js'
+import type { Path } from '../call/index.js'
+import { contactSet } from '../proxy/index.js'
+
+/** Adds to, or takes from, a set of our table. */
+export type SetChange = (kind: 'add' | 'delete', set: string, elements: readonly SetElement[]) => Promise<unknown>
+
+interface Held {
+  readonly family: Family
+  readonly inside: Endpoint
+  ways: number
+}
+
+/**
+ * Inside endpoints that a TCP way in leads to, as elements of the sets by which rules know the connections that are the proxy's. An
+ * endpoint is there as long as one way leads to it.
+ */
+export class TcpContacts {
+  readonly #held = new Map<string, Held>()
+  readonly #onError: (error: Error) => void
+  #change: SetChange | undefined
+
+  /** `onError` hears what a set would not take: the message goes on, and new connections to that endpoint pass the proxy by. */
+  constructor(onError: (error: Error) => void) {
+    this.#onError = onError
+  }
+
+  /** There are such sets from now on. */
+  serve(change: SetChange): void {
+    this.#change = change
+  }
+
+  get size(): number {
+    return this.#held.size
+  }
+
+  /** Follows ways that open and close; resolves when the sets have. */
+  async apply(open: readonly Path[], close: readonly Path[]): Promise<void> {
+    const added: Held[] = []
+    const removed: Held[] = []
+    for (const path of close) if (isTcpWay(path)) this.#drop(path, removed)
+    for (const path of open) if (isTcpWay(path)) this.#hold(path, added)
+    for (const family of [4, 6] as const) {
+      await this.#send('delete', family, removed)
+      await this.#send('add', family, added)
+    }
+  }
+
+  #hold({ family, inside }: Path, added: Held[]): void {
+    const key = keyOf(inside)
+    const known = this.#held.get(key)
+    if (known) known.ways++
+    else {
+      const held: Held = { family, inside, ways: 1 }
+      this.#held.set(key, held)
+      added.push(held)
+    }
+  }
+
+  #drop({ inside }: Path, removed: Held[]): void {
+    const key = keyOf(inside)
+    const known = this.#held.get(key)
+    if (!known || --known.ways > 0) return
+    this.#held.delete(key)
+    removed.push(known)
+  }
+
+  async #send(kind: 'add' | 'delete', family: Family, changed: readonly Held[]): Promise<void> {
+    const elements = changed.filter((it) => it.family === family).map(elementOf)
+    if (elements.length > 0) await this.#change?.(kind, contactSet(family), elements).catch(this.#onError)
+  }
+
+  /** The sets with what they hold now, for a table that is installed again. */
+  fill(sets: readonly NamedSet[]): NamedSet[] {
+    return sets.map((set) => {
+      const family = ([4, 6] as const).find((it) => contactSet(it) === set.name)
+      if (family === undefined) return set
+      return { ...set, elements: [...this.#held.values()].filter((it) => it.family === family).map(elementOf) }
+    })
+  }
+}
+
+const isTcpWay = ({ kind, transport }: Path): boolean => kind === 'signalling' && transport === 'tcp'
+const keyOf = ({ address, port }: Endpoint): string => `${address} ${port}`
+const elementOf = ({ inside }: Held): SetElement => [inside.address, inside.port]

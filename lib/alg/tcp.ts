@@ -1,0 +1,106 @@
+import type { Family } from '../../types/endpoint.js'
+import type { Table } from '../../types/nftables.js'
+import { CthelperError } from '../base/errors.js'
+import { type Nftables, SIP_TABLE } from '../nftables/index.js'
+import { openRouting, proxyRules, TcpProxy } from '../proxy/index.js'
+import type { Counters } from './counters.js'
+import type { Interfaces } from './interfaces.js'
+import { MODES, type Settings, sipLimits } from './options.js'
+import type { StreamMessages } from './stream-messages.js'
+import type { SetChange, TcpContacts } from './tcp-contacts.js'
+import { Undo } from './undo.js'
+
+export interface TcpOptions {
+  readonly settings: Settings
+  readonly interfaces: Pick<Interfaces, 'ruleNames'>
+  readonly nftables: Nftables
+  readonly messages: StreamMessages
+  readonly contacts: TcpContacts
+  readonly counters: Counters
+  /** The table without TCP. */
+  readonly table: Table
+  readonly undo: Undo
+  readonly onError: (error: Error) => void
+}
+
+/** SIP over TCP as it is served, or why it is not. */
+export type Tcp =
+  | { readonly isProxied: true; readonly proxy: TcpProxy; readonly table: () => Table }
+  | { readonly isProxied: false; readonly why: string; readonly table: () => Table }
+
+/** Changes the sets of our table. */
+function setsOf(nftables: Nftables): SetChange {
+  const { family, name } = SIP_TABLE
+  return (kind, set, elements) =>
+    kind === 'add'
+      ? nftables.addElements(family, name, set, elements)
+      : nftables.deleteElements(family, name, set, elements)
+}
+
+/** The table with what brings connections to the proxy. */
+export function withTcp(table: Table, settings: Settings, interfaces: Pick<Interfaces, 'ruleNames'>): Table {
+  const { mark, port } = settings.tcp
+  const [inside, outside] = [interfaces.ruleNames('inside'), interfaces.ruleNames('outside')]
+  const { sets, chains } = proxyRules({ inside, outside, mark, port })
+  return { ...table, sets: [...(table.sets ?? []), ...sets], chains: [...table.chains, ...chains] }
+}
+
+/** Why these settings leave TCP alone, whatever the machine has; undefined when they do not. */
+export function whyNoTcp({ tcp, mode, inside, zone }: Settings): string | undefined {
+  if (tcp.proxy === 'off') return 'switched off'
+  // Which zone its own connections are in is for rules at output to say, that nobody has written.
+  if (zone !== 0) return `conntracks are in zone ${zone}`
+  if (!MODES[mode].proxiesTcp) return `mode ${mode} changes no connection`
+  return inside.every((name) => name === 'lo') ? 'no interface towards the inside' : undefined
+}
+
+/**
+ * Opens what TCP needs, in this order: a route for the mark, the listeners, and the table that is to be installed. With `auto` a
+ * machine that has not what it takes is served without; with `on` what it refused is thrown.
+ */
+export async function openTcp(options: TcpOptions): Promise<Tcp> {
+  const { settings, undo, table } = options
+  const why = whyNoTcp(settings)
+  if (why !== undefined) return { isProxied: false, why, table: () => table }
+  const own = new Undo()
+  try {
+    const tcp = await open(options, own)
+    undo.push(() => own.unwindOrThrow())
+    return tcp
+  } catch (error) {
+    await own.unwind()
+    if (settings.tcp.proxy === 'on' || !(error instanceof CthelperError) || error.code === 'ERR_PERMISSION') throw error
+    return { isProxied: false, why: error.message, table: () => table }
+  }
+}
+
+async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
+  const { settings, interfaces, nftables, contacts, messages, counters, onError } = options
+  const { netns, tcp, policy, budgets } = settings
+  const names = [...interfaces.ruleNames('inside'), ...interfaces.ruleNames('outside')]
+  const table = withTcp(options.table, settings, interfaces)
+  const refusal = await nftables.check(table)
+  if (refusal) throw refusal
+  const routing = await openRouting({ netns, interfaces: names, mark: tcp.mark, table: tcp.table })
+  own.push(() => routing.close())
+  const families: readonly Family[] = routing.families
+  const proxy = await TcpProxy.open({
+    netns,
+    families,
+    port: tcp.port,
+    limits: {
+      connections: budgets.connections,
+      hostConnections: budgets.connectionsPerHost,
+      hostBytes: budgets.connectionBytesPerHost,
+      message: sipLimits(settings),
+    },
+    policy,
+    now: Date.now,
+    attend: (ends) => messages.attend(ends),
+    count: (reason) => counters.add(reason),
+    onError,
+  })
+  own.push(() => proxy.close())
+  contacts.serve(setsOf(nftables))
+  return { isProxied: true, proxy, table: () => ({ ...table, sets: contacts.fill(table.sets ?? []) }) }
+}
