@@ -66,7 +66,7 @@ export interface SignallingOptions {
   readonly ways?: 'live' | 'registered'
 }
 
-/** What happens to a packet that is not helped. Default `accept` throughout: we do not filter what the firewall let through. */
+/** What happens to a packet that is not helped. Default `accept`: we do not filter what the firewall let through. */
 export interface PolicyOptions {
   /** Not SIP at all: keep-alives, STUN, other traffic on the port. */
   readonly notSip?: 'accept' | 'drop'
@@ -74,6 +74,11 @@ export interface PolicyOptions {
   readonly malformed?: 'accept' | 'drop'
   /** The kernel refused the pinhole that the message asks for. */
   readonly failure?: 'accept' | 'drop'
+  /**
+   * A session description under a signature (multipart/signed), where addresses are translated: `leave` it, and its media gets no
+   * pinhole, or `edit` it, and its signature breaks. Reported either way (`body-signed`). Default `leave`.
+   */
+  readonly signed?: 'leave' | 'edit'
 }
 
 /** How much there may be. What goes beyond is refused, message by message, counted and reported under a literal reason. */

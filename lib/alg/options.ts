@@ -27,7 +27,9 @@ export interface Settings {
   readonly ways: 'live' | 'registered'
   readonly masquerade: boolean
   readonly leaseSec: number
-  readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>>
+  readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>> & {
+    readonly signed: 'leave' | 'edit'
+  }
   readonly budgets: Budgets
   readonly tcp: {
     readonly proxy: 'auto' | 'on' | 'off'
@@ -83,7 +85,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ],
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
   signalling: ['callers', 'peers', 'ways'],
-  policy: ['notSip', 'malformed', 'failure'],
+  policy: ['notSip', 'malformed', 'failure', 'signed'],
   budgets: budgetTable.map(({ name }) => name),
   tcp: ['proxy', 'port', 'mark', 'table'],
 }
@@ -166,9 +168,10 @@ export function engineSettings({
   callers,
   ways,
   budgets,
-}: Pick<Settings, 'media' | 'callers' | 'ways' | 'budgets'>): EngineOptions {
+  policy: { signed },
+}: Pick<Settings, 'media' | 'callers' | 'ways' | 'budgets' | 'policy'>): EngineOptions {
   const { source, early, ports, hosts: mediaHosts, idleSec } = media
-  return { source, early, ports, mediaHosts, idleMs: idleSec * 1000, callers, ways, budgets }
+  return { source, early, ports, mediaHosts, idleMs: idleSec * 1000, callers, ways, budgets, signed }
 }
 
 /** Those that bound a message. */
@@ -222,6 +225,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
       notSip: oneOf('policy.notSip', or(policy.notSip, 'accept'), ['accept', 'drop']),
       malformed: oneOf('policy.malformed', or(policy.malformed, 'accept'), ['accept', 'drop']),
       failure: oneOf('policy.failure', or(policy.failure, 'accept'), ['accept', 'drop']),
+      signed: oneOf('policy.signed', or(policy.signed, 'leave'), ['leave', 'edit']),
     },
     budgets: checkedBudgets(budgets, ports),
     tcp: {

@@ -44,6 +44,7 @@ export class CallPaths {
       for (const local of session.streams) inUse.add(local)
       for (const traits of session.traits?.lines ?? []) for (const { local } of traits?.ends ?? []) inUse.add(local)
     }
+    keep(call.early?.inside)
     for (const { inside, delayed } of call.legs) {
       keep(inside)
       keep(delayed)

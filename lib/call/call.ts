@@ -4,6 +4,12 @@ import type { Flow, Side } from '../../types/flow.js'
 import type { InsideSession, LocalStream, OutsideSession, Path, PathOwner, Session } from './media.js'
 import type { SignallingWay } from './signalling-ways.js'
 
+/** A description of each side. */
+export interface Exchange {
+  inside: InsideSession | undefined
+  outside: OutsideSession | undefined
+}
+
 /** One dialog of a call (RFC 3261 12): forks make several, told apart by the tag of the called side. */
 export interface Leg {
   readonly tag: string
@@ -74,6 +80,8 @@ export class Call implements PathOwner {
   legs: readonly Leg[] = NONE
   transactions: readonly Transaction[] = NONE
   locals: readonly LocalStream[] = NONE
+  /** What was said last in early-session descriptions (RFC 3959 4); undefined: nothing, or it is answered. */
+  early: Exchange | undefined
   /** Ways that are open, or being opened. */
   paths: readonly Path[] = NONE
   /** Hosts of the caller's, for all dialogs: see `Leg.targets`. */

@@ -1,11 +1,11 @@
 import type { Flow, Way } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
-import type { Sdp } from '../../types/sdp.js'
-import type { AddressField, BodyPart, SdpBody, SipMessage } from '../../types/sip.js'
+import type { AddressField, BodyPart, SipMessage } from '../../types/sip.js'
 import type { UriBody } from '../sip/index.js'
 import type { Bindings } from './binding.js'
 import type { Call } from './call.js'
 import type { Context } from './context.js'
+import type { Descriptions } from './descriptions.js'
 import { rewriteFields } from './rewrite.js'
 import { fixLengths, rewriteSdp } from './rewrite-sdp.js'
 
@@ -15,33 +15,28 @@ export interface Seen {
   readonly fields: readonly AddressField[]
   readonly flow: Flow
   readonly way: Way
-  readonly sdp: Sdp | undefined
-  readonly body: SdpBody | undefined
+  readonly described: Descriptions
   readonly uris: readonly UriBody[]
   call: Call | undefined
 }
 
 /** The edits of a message, in ascending order: header fields, session description, bodies of URIs, and the lengths that follow. */
 export function editsOf(
-  { message, fields, flow, way, sdp, body, uris, call }: Seen,
+  { message, fields, flow, way, described, uris, call }: Seen,
   bindings: Bindings,
   context: Context,
 ): Edit[] {
   const edits: Edit[] = []
   rewriteFields(fields, flow.binding, way, bindings, edits)
   const headerEdits = edits.length
-  if (sdp && body) {
-    context.flow = flow
-    rewriteSdp(sdp, way, call?.locals ?? [], context, edits)
-  }
+  context.flow = flow
+  for (const { sdp } of described.all) rewriteSdp(sdp, way, call?.locals ?? [], context, edits)
   for (const { fields } of uris) rewriteFields(fields, flow.binding, way, bindings, edits)
-  if (edits.length > headerEdits) fixLengths(message, partsOf(body, uris), edits, headerEdits)
+  if (edits.length > headerEdits) fixLengths(message, partsOf(described, uris), edits, headerEdits)
   return edits.sort((a, b) => a.start - b.start)
 }
 
 /** The parts of the body that are edited. */
-function partsOf(body: SdpBody | undefined, uris: readonly UriBody[]): BodyPart[] {
-  const parts: BodyPart[] = uris.map(({ part }) => part)
-  if (body) parts.push(body)
-  return parts
+function partsOf({ all }: Descriptions, uris: readonly UriBody[]): BodyPart[] {
+  return [...uris.map(({ part }) => part), ...all.map(({ body }) => body)]
 }

@@ -2,10 +2,9 @@ import type { CallInfo, EndReason, RegistrationInfo } from '../../types/call.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Binding, Flow, Side, Transport, Way } from '../../types/flow.js'
 import type { Sdp } from '../../types/sdp.js'
-import type { SdpBody, SipMessage } from '../../types/sip.js'
+import type { SipMessage } from '../../types/sip.js'
 import { Deadlines } from '../base/deadlines.js'
-import { scanSdp } from '../sdp/index.js'
-import { addressFields, sdpBodies, uriBodies } from '../sip/index.js'
+import { addressFields, uriBodies } from '../sip/index.js'
 import { AskedHosts } from './asked-hosts.js'
 import { Bindings } from './binding.js'
 import { type Budgets, budgetsOf } from './budget.table.js'
@@ -15,10 +14,11 @@ import { CallPaths } from './call-paths.js'
 import { CallWays } from './call-ways.js'
 import { Calls } from './calls.js'
 import { Context, type ContextOptions } from './context.js'
+import { DescriptionReader, NOTHING } from './descriptions.js'
 import { editsOf, type Seen } from './edits.js'
 import { outsideSession } from './far-session.js'
 import { Listening } from './listening.js'
-import type { Path, Session } from './media.js'
+import type { OutsideSession, Path, Session } from './media.js'
 import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import type { PathPolicy } from './paths.js'
 import type { Plan } from './plan.js'
@@ -39,6 +39,8 @@ export interface EngineOptions extends PathPolicy, Omit<ContextOptions, 'portsPe
   /** Default as `budgetTable` says. */
   readonly budgets?: Partial<Budgets>
   readonly idleMs?: number
+  /** Session descriptions under a signature, where addresses are translated. Default `leave`. */
+  readonly signed?: 'leave' | 'edit'
   /** Whether a live media flow has been admitted through the path. */
   readonly isLive?: (path: Path) => boolean
 }
@@ -61,6 +63,7 @@ export class Engine {
   readonly #budgets: Budgets
   readonly #budget: CallBudget
   readonly #context: Context
+  readonly #reader: DescriptionReader
   readonly #paths: CallPaths
   readonly #ways: SignallingWays
   /** Undefined: only registrations open ways. */
@@ -74,6 +77,7 @@ export class Engine {
     this.#budgets = budgetsOf(options.budgets ?? {}, options.ports)
     this.#budget = new CallBudget(this.#budgets)
     this.#context = new Context(this.ports, this.#streams, { ...options, portsPerHost: this.#budgets.portsPerHost })
+    this.#reader = new DescriptionReader(this.#context, this.#budgets.streams, options.signed ?? 'leave')
     this.#paths = new CallPaths(this.ports, this.#streams, options, this.#budgets.pinholesPerCall)
     this.#ways = new SignallingWays(this.bindings)
     const isLive = options.ways !== 'registered'
@@ -128,14 +132,13 @@ export class Engine {
     const plan = new Planned(message)
     this.#context.flow = flow
     this.#context.plan = plan
-    const body = message.body.end > message.body.start ? sdpBodies(message)[0] : undefined
-    const uris = body?.end === message.body.end ? [] : uriBodies(message)
-    const sdp = body && this.#scan(message, body, plan)
+    const described = this.#reader.read(message, way)
+    const uris = described.all[0]?.body.end === message.body.end ? [] : uriBodies(message)
     const { method } = message
     // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
     const fields = addressFields(message)
     if (way === 'out' && flow.binding.transport === 'tcp') this.#listening.note(fields, flow, this.#context.refuse)
-    const seen: Seen = { message, fields, flow, way, sdp, body, uris, call: undefined }
+    const seen: Seen = { message, fields, flow, way, described, uris, call: undefined }
     if (method === 'REGISTER') this.#register(message, flow, way, now, plan)
     else {
       const call = this.#callOf(seen, now, plan)
@@ -145,13 +148,6 @@ export class Engine {
     }
     plan.render = () => editsOf(seen, this.bindings, this.#context)
     return plan
-  }
-
-  #scan(message: SipMessage, body: SdpBody, plan: Planned): Sdp | undefined {
-    const scan = scanSdp(message.bytes, body.start, body.end, { maxMedia: this.#budgets.streams })
-    if (scan.state === 'found') return scan.value
-    if (scan.state === 'malformed') plan.refuse('sdp-malformed', `session description: ${scan.reason}`)
-    return undefined
   }
 
   #register(message: SipMessage, flow: Flow, way: Way, now: number, plan: Planned): void {
@@ -168,11 +164,11 @@ export class Engine {
   }
 
   /** The message's call; an INVITE (or a description in a dialog that began before us) makes one. */
-  #callOf({ message, flow, way, sdp }: Seen, now: number, plan: Planned): Call | undefined {
+  #callOf({ message, flow, way, described }: Seen, now: number, plan: Planned): Call | undefined {
     const known = this.#calls.get(flow.binding.inside.address, message.callId)
     if (known) return belongs(known, message) ? known : undefined
     if (message.kind === 'response') return undefined
-    if (message.method !== 'INVITE' && (message.method !== 'UPDATE' || !sdp)) return undefined
+    if (message.method !== 'INVITE' && (message.method !== 'UPDATE' || !described.session)) return undefined
     const caller: Side = way === 'out' ? 'inside' : 'outside'
     const inside = flow.binding.inside.address
     const sender = caller === 'inside' ? inside : flow.peer.address
@@ -189,11 +185,13 @@ export class Engine {
     return call
   }
 
-  #advance(call: Call, { message, fields, sdp, way }: Seen, now: number, plan: Planned): void {
+  #advance(call: Call, { message, fields, described, way }: Seen, now: number, plan: Planned): void {
     const side: Side = way === 'out' ? 'inside' : 'outside'
     if (call.state === 'answered') this.#lookAgain(call, now)
     if (!call.isIncomplete && isRepeated(call, side, message)) return
-    const session = sdp && OFFER_METHODS.has(message.method) ? this.#session(call, message, sdp, side) : undefined
+    const { session: sdp, early } = OFFER_METHODS.has(message.method) ? described : NOTHING
+    const session = sdp && this.#session(call, sdp, side, call.leg(legTag(call, message))?.outside)
+    const hasEarly = this.#early(call, early, side)
     const before = call.state
     let wait = 0
     let transaction: Transaction | undefined
@@ -209,7 +207,9 @@ export class Engine {
     if (call.state === 'ended') return this.#end(call, call.endReason ?? 'bye', plan)
     if (call.state === 'answered') this.#lookAgain(call, now)
     else if (wait !== 0) this.#deadlines.set(call, now + wait)
-    if (session || (transaction && message.statusCode >= 200) || call.isCancelled) this.#paths.settle(call, plan)
+    if (call.isConfirmed) call.early = undefined
+    if (session || hasEarly || (transaction && message.statusCode >= 200) || call.isCancelled)
+      this.#paths.settle(call, plan)
     this.#callWays?.follow(call, side, message, fields, plan)
     if (call.state !== before) plan.events.push({ kind: 'call', call: call.info() })
   }
@@ -218,9 +218,18 @@ export class Engine {
     this.#deadlines.set(call, answeredUntil(call, now, this.#options.idleMs ?? IDLE_MS))
   }
 
-  #session(call: Call, message: SipMessage, sdp: Sdp, side: Side): Session {
-    if (side === 'inside') return insideSession(sdp, call, this.#context)
-    return outsideSession(sdp, call.leg(legTag(call, message))?.outside, this.#context)
+  #session(call: Call, sdp: Sdp, side: Side, previous: OutsideSession | undefined): Session {
+    return side === 'inside' ? insideSession(sdp, call, this.#context) : outsideSession(sdp, previous, this.#context)
+  }
+
+  /** An early session lasts until the call is answered (RFC 3959 4.2). Says whether anything changed. */
+  #early(call: Call, sdp: Sdp | undefined, side: Side): boolean {
+    if (!sdp || call.isConfirmed) return false
+    call.early ??= { inside: undefined, outside: undefined }
+    const session = this.#session(call, sdp, side, call.early.outside)
+    if (session.by === 'inside') call.early.inside = session
+    else call.early.outside = session
+    return true
   }
 
   #end(call: Call, reason: EndReason, plan: Planned): void {

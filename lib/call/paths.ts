@@ -1,5 +1,5 @@
 import type { SourcePolicy } from '../../types/conntrack.js'
-import type { Call, Leg } from './call.js'
+import type { Call, Exchange } from './call.js'
 import { type InsideSession, type OutsideSession, Path } from './media.js'
 import { anyPortOf, hasTransport, insideEndsOf, mayListen, pairsOf } from './pairs.js'
 
@@ -16,6 +16,11 @@ export function wantedPaths(call: Call, policy: PathPolicy): Path[] {
   for (const leg of call.legs) {
     if (leg.state === 'confirmed' || !isConfirmed) agreedPaths(call, leg, policy, wanted)
   }
+  const { early } = call
+  if (early && !isConfirmed) {
+    agreedPaths(call, early, policy, wanted)
+    if (early.inside && !early.outside) offeredPaths(call, early.inside, undefined, policy, wanted)
+  }
   for (const { offer, tag, final } of call.transactions) {
     if (offer?.by !== 'inside' || (final !== 0 && isConfirmed)) continue
     const leg = tag === '' ? undefined : call.leg(tag)
@@ -27,8 +32,7 @@ export function wantedPaths(call: Call, policy: PathPolicy): Path[] {
   return wanted
 }
 
-function agreedPaths(call: Call, leg: Leg, { source }: PathPolicy, wanted: Path[]): void {
-  const { inside, outside } = leg
+function agreedPaths(call: Call, { inside, outside }: Exchange, { source }: PathPolicy, wanted: Path[]): void {
   if (!inside || !outside) return
   for (let line = 0; line < inside.streams.length; line++) {
     if (!hasTransport(inside, outside, line)) continue

@@ -8,7 +8,7 @@ import { addressFields, scanMessage, sdpBodies } from '../sip/index.js'
 import type { Datagram } from './explain-input.js'
 
 export interface World {
-  readonly settings: Pick<Settings, 'media' | 'callers' | 'ways' | 'budgets'>
+  readonly settings: Pick<Settings, 'media' | 'callers' | 'ways' | 'budgets' | 'policy'>
   isInside(address: string): boolean
   /** What the outside sees in an inside address's place; the same where there is no translation. */
   outsideOf(address: string): string

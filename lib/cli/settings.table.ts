@@ -214,6 +214,13 @@ export const helperSettings: readonly SettingRow[] = [
   verdict('not-sip', 'notSip', 'what is not SIP at all on a SIP port: keep-alives, STUN'),
   verdict('malformed', 'malformed', 'what begins as SIP and breaks its grammar'),
   verdict('failure', 'failure', 'a message whose pinhole the kernel refused'),
+  {
+    name: 'signed',
+    value: 'leave|edit',
+    key: 'policy.signed',
+    read: text,
+    help: 'What happens to a session description under a signature, where addresses are translated: it is left alone, and its media gets no pinhole, or edited, and its signature breaks. Default leave.',
+  },
   ...budgetTable.map(budget),
   {
     name: 'netns',

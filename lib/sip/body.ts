@@ -26,27 +26,38 @@ interface Mime {
 
 /**
  * The session descriptions in a message's body: the body itself, or the application/sdp parts of a multipart body (RFC 2046 5.1,
- * 5621 3). None where the bytes are not what the endpoints see or may change: Content-Encoding, base64, S/MIME, multipart/signed.
- * A message without Content-Type has none. Ranges count like the message's; a part's line end before the boundary is not in it.
+ * 5621 3). None where the bytes are not what the endpoints see or may change: Content-Encoding, base64, S/MIME, multipart/signed
+ * unless `seals.isOpened` says so; `seals` hears of them. A message without Content-Type has none. Ranges count like the message's;
+ * a part's line end before the boundary is not in it.
  */
-export function sdpBodies(message: SipMessage): SdpBody[] {
+export function sdpBodies(message: SipMessage, seals?: Seals): SdpBody[] {
   const { body } = message
   if (body.end === body.start) return []
   if (isPlainSdp(message))
     return [{ start: body.start, end: body.end, contentLength: undefined, disposition: 'session', type: SDP }]
-  return bodyParts(message, (type) => type === SDP)
+  return bodyParts(message, (type) => type === SDP, seals)
 }
 
 /** As `sdpBodies`, of whatever types are wanted; `isWanted` gets a media type in lower case, without parameters. */
-export function bodyParts(message: SipMessage, isWanted: (type: string) => boolean): BodyPart[] {
+export function bodyParts(message: SipMessage, isWanted: (type: string) => boolean, seals?: Seals): BodyPart[] {
   const { body } = message
   if (body.end === body.start) return []
   const encoding = message.get('content-encoding') ?? ''
   const transfer = message.get('content-transfer-encoding') ?? ''
   const mime = mimeOf(message.get('content-type') ?? '', encoding, transfer, message.get('content-disposition') ?? '')
   const found: BodyPart[] = []
-  collect(message.bytes, body.start, body.end, mime, 0, { found, partsLeft: MAX_PARTS, isWanted })
+  collect(message.bytes, body.start, body.end, mime, 0, { found, partsLeft: MAX_PARTS, isWanted, seals })
   return found
+}
+
+/** Why a body part is not read: enveloped, so that it cannot be; signed, or encoded for the way. */
+export type Seal = 'encrypted' | 'signed' | 'encoded'
+
+export interface Seals {
+  /** Wanted parts of multipart/signed are among the results: for who does not change them, or breaks the signature knowingly. */
+  readonly isOpened: boolean
+  /** A part that is sealed, and would be wanted, or may hold what is. */
+  onSeal(seal: Seal): void
 }
 
 const SDP = 'application/sdp'
@@ -66,21 +77,43 @@ function isPlainSdp(message: SipMessage): boolean {
 interface Collection {
   readonly found: BodyPart[]
   readonly isWanted: (type: string) => boolean
+  readonly seals: Seals | undefined
   partsLeft: number
 }
 
 function collect(bytes: Uint8Array, start: number, end: number, mime: Mime, depth: number, into: Collection): void {
-  if (!mime.isPlain || end <= start) return
-  const { type, boundary, disposition, contentLength } = mime
-  if (into.isWanted(type)) into.found.push({ start, end, contentLength, disposition: disposition || 'session', type })
-  else if (type.startsWith('multipart/') && type !== 'multipart/signed' && boundary && depth < MAX_DEPTH) {
-    eachPart(bytes, start, end, boundary, (partStart, partEnd) => {
-      if (into.partsLeft-- <= 0) return
-      const part = partMime(bytes, partStart, partEnd)
-      if (part) collect(bytes, part.bodyStart, partEnd, part.mime, depth + 1, into)
-    })
+  if (end <= start) return
+  const { type, boundary, disposition, contentLength, isPlain } = mime
+  const { seals, isWanted, found } = into
+  if (isEncrypted(type)) seals?.onSeal('encrypted')
+  else if (isWanted(type)) {
+    if (isPlain) found.push({ start, end, contentLength, disposition: disposition || 'session', type })
+    else seals?.onSeal('encoded')
+  } else if (isPlain && type.startsWith('multipart/') && boundary && depth < MAX_DEPTH) {
+    const collectParts = (part: Collection) =>
+      eachPart(bytes, start, end, boundary, (partStart, partEnd) => {
+        if (into.partsLeft-- <= 0) return
+        const inner = partMime(bytes, partStart, partEnd)
+        if (inner) collect(bytes, inner.bodyStart, partEnd, inner.mime, depth + 1, part)
+      })
+    if (type === 'multipart/signed') collectSigned(into, collectParts)
+    else collectParts(into)
   }
 }
+
+/** What is wanted of a signed part, if it may be had. */
+function collectSigned(into: Collection, collectParts: (into: Collection) => void): void {
+  const { seals } = into
+  const found: BodyPart[] = []
+  collectParts({ ...into, found })
+  if (found.length === 0) return
+  seals?.onSeal('signed')
+  if (seals?.isOpened) into.found.push(...found)
+}
+
+/** S/MIME (RFC 8551 3.2), OpenPGP and other enveloped bodies (RFC 1847 2.2). */
+const isEncrypted = (type: string): boolean =>
+  type === 'application/pkcs7-mime' || type === 'application/x-pkcs7-mime' || type === 'multipart/encrypted'
 
 function mimeOf(
   contentType: string,

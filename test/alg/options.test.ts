@@ -19,7 +19,7 @@ t.test('defaults', async (t) => {
     ways: 'live',
     masquerade: false,
     leaseSec: 120,
-    policy: { notSip: 'accept', malformed: 'accept', failure: 'accept' },
+    policy: { notSip: 'accept', malformed: 'accept', failure: 'accept', signed: 'leave' },
     budgets: {
       calls: 100_000,
       callsPerHost: 10_000,
@@ -73,7 +73,7 @@ t.test('every value is taken', async (t) => {
     },
     masquerade: true,
     leaseSec: 3,
-    policy: { notSip: 'drop', malformed: 'drop', failure: 'drop' },
+    policy: { notSip: 'drop', malformed: 'drop', failure: 'drop', signed: 'edit' },
     budgets: { calls: 1, registrations: 1, streams: 1 },
     tcp: { proxy: 'on', port: 6000, mark: 1, table: 2 },
   }
@@ -89,7 +89,7 @@ t.test('every value is taken', async (t) => {
     ways: 'registered',
     masquerade: true,
     leaseSec: 3,
-    policy: { notSip: 'drop', malformed: 'drop', failure: 'drop' },
+    policy: { notSip: 'drop', malformed: 'drop', failure: 'drop', signed: 'edit' },
     budgets: { calls: 1, registrations: 1, streams: 1 },
     tcp: { proxy: 'on', port: 6000, mark: 1, table: 2 },
   })
@@ -159,6 +159,7 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['tcp.mark', { tcp: { mark: 0 } }],
   ['tcp.table', { tcp: { table: 2 ** 32 } }],
   ['tcp.address', { tcp: { address: 'x' } as object }],
+  ['policy.signed', { policy: { signed: 'drop' } }],
   ['budgets.calls', { budgets: { calls: 0 } }],
   ['budgets.registrations', { budgets: { registrations: Number.POSITIVE_INFINITY } }],
   ['budgets.streams', { budgets: { streams: 4097 } }],
