@@ -5,7 +5,7 @@ import { sipText } from '../../lib/testing/index.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Flow, Way } from '../../types/flow.js'
 import { samples } from '../corpus/messages.js'
-import { missing, tortureMessages } from '../corpus/shared.js'
+import { missing, tortureMessages } from '../corpus/torture.js'
 import { runs } from '../law.js'
 import { edited, endpoint, flowOf, INSIDE, OUTSIDE, PEER, scanned, World } from './world.js'
 

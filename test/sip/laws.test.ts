@@ -6,7 +6,7 @@ import { addressFields, contactValues, scanMessage, sdpBodies, summary } from '.
 import type { Edit, Range } from '../../types/range.js'
 import type { AddressField, SipMessage } from '../../types/sip.js'
 import { samples } from '../corpus/messages.js'
-import { tortureMessages } from '../corpus/shared.js'
+import { tortureMessages } from '../corpus/torture.js'
 import { runs } from '../law.js'
 
 /** What must hold of whatever bytes, for the scanners and everything that reads their results. */
