@@ -80,8 +80,8 @@ export class Call implements PathOwner {
   legs: readonly Leg[] = NONE
   transactions: readonly Transaction[] = NONE
   locals: readonly LocalStream[] = NONE
-  /** What was said last in early-session descriptions (RFC 3959 4); undefined: nothing, or it is answered. */
-  early: Exchange | undefined
+  /** What was said last in early-session descriptions (RFC 3959 4); undefined: nothing, or it is answered. No room is kept for it: few calls have any. */
+  declare early?: Exchange | undefined
   /** Ways that are open, or being opened. */
   paths: readonly Path[] = NONE
   /** Hosts of the caller's, for all dialogs: see `Leg.targets`. */

@@ -207,7 +207,7 @@ export class Engine {
     if (call.state === 'ended') return this.#end(call, call.endReason ?? 'bye', plan)
     if (call.state === 'answered') this.#lookAgain(call, now)
     else if (wait !== 0) this.#deadlines.set(call, now + wait)
-    if (call.isConfirmed) call.early = undefined
+    if (call.early && call.isConfirmed) call.early = undefined
     if (session || hasEarly || (transaction && message.statusCode >= 200) || call.isCancelled)
       this.#paths.settle(call, plan)
     this.#callWays?.follow(call, side, message, fields, plan)
