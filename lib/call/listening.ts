@@ -10,6 +10,8 @@ import { namedBinding, portOf, transportOf } from './rewrite.js'
 const NAMES_ITSELF: ReadonlySet<string> = new Set(['via', 'contact', 'record-route', 'path', 'service-route'])
 
 const LOWEST_PORT = 1024
+/** Media may be carried by TCP too, and leases its ports elsewhere. */
+const APART = [40_000, 49_999] as const
 /** Ports one connection may name: a phone has one, a proxy two. */
 const MAX_NAMED = 8
 
@@ -20,7 +22,7 @@ const MAX_NAMED = 8
  */
 export class Listening {
   readonly #bindings: Bindings
-  readonly #ports = new Ports()
+  readonly #ports = new Ports({ fallback: APART })
   readonly #leased = new Set<Binding>()
   readonly #named = new Map<Flow, Set<Binding>>()
 

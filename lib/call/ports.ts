@@ -5,8 +5,10 @@ const FALLBACK: readonly [number, number] = [30000, 39999]
 const LOWEST = 1024
 
 export interface PortOptions {
-  /** First and last outside port; undefined: the inside port while it is free, else FALLBACK. */
+  /** First and last outside port; undefined: the inside port while it is free, else one of `fallback`. */
   readonly range?: readonly [number, number] | undefined
+  /** Default 30000 to 39999. */
+  readonly fallback?: readonly [number, number]
 }
 
 /**
@@ -16,11 +18,13 @@ export interface PortOptions {
 export class Ports {
   readonly #byAddress = new Map<string, Taken>()
   readonly #range: readonly [number, number] | undefined
+  readonly #fallback: readonly [number, number]
   #cursor: number
 
   constructor(options: PortOptions = {}) {
     this.#range = options.range
-    this.#cursor = even((options.range ?? FALLBACK)[0])
+    this.#fallback = options.fallback ?? FALLBACK
+    this.#cursor = even((this.#range ?? this.#fallback)[0])
   }
 
   get size(): number {
@@ -60,7 +64,7 @@ export class Ports {
   }
 
   #next(taken: Taken, count: number, refused: ReadonlySet<number> | undefined): number {
-    const [low, high] = this.#range ?? FALLBACK
+    const [low, high] = this.#range ?? this.#fallback
     const first = even(low)
     const step = count + (count & 1)
     const steps = Math.floor((high - first + 1) / 2)

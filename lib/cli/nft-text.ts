@@ -52,9 +52,19 @@ function valueText(value: SetValue, type: SetType | readonly SetType[]): string 
 }
 
 function chainLines({ name, type, hook, priority = 0, policy = 'accept', rules }: Chain): string[] {
-  const named = priorities.get(priority) ?? priority
+  const named = priorityText(priority)
   const base = type && hook ? [`type ${type} hook ${hook} priority ${named}; policy ${policy};`] : []
   return [`chain ${name} {`, ...[...base, ...rules.map(ruleText)].map(indented), '}']
+}
+
+/** nft counts from the nearest name, as far as ten. */
+function priorityText(priority: number): string {
+  for (const [value, name] of priorities) {
+    const distance = priority - value
+    if (distance === 0) return name
+    if (Math.abs(distance) <= 10) return `${name} ${distance < 0 ? '-' : '+'} ${Math.abs(distance)}`
+  }
+  return String(priority)
 }
 
 function ruleText({ expressions, comment }: Rule): string {

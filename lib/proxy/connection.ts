@@ -72,7 +72,7 @@ export class Connection {
       socket.setKeepAlive(true, KEEP_ALIVE_MS)
       socket.setNoDelay(true)
       socket.on('error', () => reset(other))
-      socket.on('close', () => this.#closed(other))
+      socket.on('close', () => this.#closed())
     }
     if (!attendant) this.pass()
     for (const half of this.#halves) half.start()
@@ -121,9 +121,8 @@ export class Connection {
     reset(this.#server)
   }
 
-  #closed(other: Socket): void {
-    // What closes before it was told to has gone without a word to the other.
-    if (!other.destroyed && !other.writableEnded) other.end()
+  /** A socket that closes has ended both ways, and what it said last may still wait; or it has failed, and the other is reset. */
+  #closed(): void {
     if (--this.#open > 0) return
     for (const half of this.#halves) half.close()
     this.#attendant?.close()

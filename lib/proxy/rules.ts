@@ -91,7 +91,7 @@ const toUs = (mark: number): Expression[] => [
 function listenerRule(family: Family, condition: readonly Expression[], port: number, mark: number): Rule {
   const tproxy: Expression = { kind: 'tproxy', address: LISTENERS[family], port }
   const counter: Expression = { kind: 'counter' }
-  return { expressions: [{ kind: 'nfproto', is: family }, isTcp, ...condition, tproxy, counter, ...toUs(mark)] }
+  return { expressions: [...condition, tproxy, counter, ...toUs(mark)] }
 }
 
 /** Behind those for new connections: a phone may use its port again while the last connection's end is still remembered. */

@@ -84,7 +84,7 @@ t.test('two phones that listen at the same port get two; one phone on two connec
   t.match(await world.out(register(), first), `@${OUTSIDE}:5060;`)
   t.match(await world.out(register(), again), `@${OUTSIDE}:5060;`)
   const text = await world.out(register().replaceAll(INSIDE, '192.168.7.11'), other)
-  t.match(text, `@${OUTSIDE}:30000;`)
+  t.match(text, `@${OUTSIDE}:40000;`)
   t.equal(world.engine.size.listening, 2)
   for (const flow of [first, other]) world.engine.release(flow)
   t.equal(world.engine.size.listening, 1)
