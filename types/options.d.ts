@@ -61,7 +61,7 @@ export interface SignallingOptions {
   /**
    * Who opens ways in for signalling. `live`: also calls and requests under way, so that the asked host may answer from any port, and
    * that the far phone and the proxies it names may speak in the call, as long as it lasts. `registered`: registrations alone.
-   * Default `live`.
+   * Default `live`; in mode firewall `registered`.
    */
   readonly ways?: 'live' | 'registered'
 }

@@ -44,6 +44,7 @@ export type Mode = NonNullable<SipHelperOptions['mode']>
 /** What a mode is: its defaults, and what of the machine it counts on. */
 export interface ModeRow {
   readonly early: 'peer' | 'none'
+  readonly ways: 'live' | 'registered'
   /** Addresses are translated, or may be. */
   readonly translates: boolean
   /** Rules of the user's may forward SIP ports of the outside address to a host inside. */
@@ -53,9 +54,9 @@ export interface ModeRow {
 }
 
 export const MODES: Readonly<Record<Mode, ModeRow>> = {
-  gateway: { early: 'peer', translates: true, forwardsPorts: false, proxiesTcp: true },
-  pbx: { early: 'peer', translates: true, forwardsPorts: true, proxiesTcp: true },
-  firewall: { early: 'none', translates: false, forwardsPorts: false, proxiesTcp: false },
+  gateway: { early: 'peer', ways: 'live', translates: true, forwardsPorts: false, proxiesTcp: true },
+  pbx: { early: 'peer', ways: 'live', translates: true, forwardsPorts: true, proxiesTcp: true },
+  firewall: { early: 'none', ways: 'registered', translates: false, forwardsPorts: false, proxiesTcp: false },
 }
 
 /** Linux IFNAMSIZ, its NUL left out. */
@@ -218,7 +219,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
     },
     callers: callers === 'registrar' || callers === 'any' ? callers : prefixes('signalling.callers', callers),
     peers: prefixes('signalling.peers', or(signalling.peers, [])),
-    ways: oneOf('signalling.ways', or(signalling.ways, 'live'), ['live', 'registered']),
+    ways: oneOf('signalling.ways', or(signalling.ways, MODES[mode].ways), ['live', 'registered']),
     masquerade: or(options.masquerade, false),
     leaseSec: integer('leaseSec', or(options.leaseSec, 120), 3, 3600),
     policy: {

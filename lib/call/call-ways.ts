@@ -1,8 +1,10 @@
-import type { Flow, Side } from '../../types/flow.js'
+import type { Binding, Flow, Side } from '../../types/flow.js'
 import type { AddressField, SipMessage } from '../../types/sip.js'
 import { isGroup, isPrivate, isUnspecified } from './address-policy.js'
+import type { Bindings } from './binding.js'
 import type { Call } from './call.js'
 import { legTag } from './offer-answer.js'
+import { isAt, portOf } from './rewrite.js'
 import type { SignallingWay, SignallingWays, WayChanges } from './signalling-ways.js'
 
 /** Hosts of one dialog that may speak in it besides the signalling peer: a target and a route of some length. */
@@ -17,10 +19,12 @@ const TARGETS: ReadonlySet<string> = new Set(['INVITE', 'UPDATE'])
  */
 export class CallWays {
   readonly #ways: SignallingWays
+  readonly #bindings: Bindings
   readonly #isGateway: (address: string) => boolean
 
-  constructor(ways: SignallingWays, isGateway: (address: string) => boolean) {
+  constructor(ways: SignallingWays, bindings: Bindings, isGateway: (address: string) => boolean) {
     this.#ways = ways
+    this.#bindings = bindings
     this.#isGateway = isGateway
   }
 
@@ -29,7 +33,7 @@ export class CallWays {
     // What comes over a connection needs no way in.
     if (call.flow.binding.transport !== 'udp') return
     if (side === 'outside' && TARGETS.has(message.method) && isTaken(message)) this.#learn(call, message, fields)
-    this.settle(call, changes)
+    this.settle(call, changes, side === 'inside' ? homeOf(call.flow, fields, this.#bindings) : undefined)
   }
 
   /** The far side's Contact and Record-Route, as far as they are addresses that can be reached from here. */
@@ -54,14 +58,32 @@ export class CallWays {
   }
 
   /** Brings the ways in line with the call's dialogs. */
-  settle(call: Call, changes: WayChanges): void {
-    const wanted = call.state === 'ended' ? [] : sourcesOf(call)
+  settle(call: Call, changes: WayChanges, named?: Binding): void {
     const { ways, flow } = call
-    if (wanted.length === ways.length && wanted.every((source, i) => ways[i]!.source === source)) return
-    const next: SignallingWay[] = wanted.map((source) => this.#ways.hold(flow.family, flow.binding, source, changes))
+    const sources = call.state === 'ended' ? [] : sourcesOf(call)
+    // Where the phone wants to be reached, if that is not where it sends from: as its last Contact said.
+    const home = named ?? ways.find(({ binding }) => binding !== flow.binding)?.binding
+    const homes = home && home !== flow.binding ? [flow.binding, home] : [flow.binding]
+    const count = sources.length * homes.length
+    const isHeld = (way: SignallingWay, i: number) =>
+      way.source === sources[i % sources.length] && way.binding === homes[Math.floor(i / sources.length)]
+    if (count === ways.length && ways.every(isHeld)) return
+    const next = homes.flatMap((binding) =>
+      sources.map((source) => this.#ways.hold(flow.family, binding, source, changes)),
+    )
     call.ways = next.length === 1 ? next[0]!.alone : next
     for (const way of ways) this.#ways.release(way, changes)
   }
+}
+
+/** The binding of the phone's Contact, where it names another port than the flow's. */
+function homeOf({ binding }: Flow, fields: readonly AddressField[], bindings: Bindings): Binding | undefined {
+  const { inside } = binding
+  for (const field of fields) {
+    if (field.header !== 'contact' || field.part !== 'uri' || field.address !== inside.address) continue
+    return isAt(field, inside) ? binding : bindings.ofInside(field.address, portOf(field), 'udp')
+  }
+  return undefined
 }
 
 /** Whether the far side has said where it is: in a request, or in a response that makes or keeps a dialog. */

@@ -2,7 +2,7 @@ import type { CallInfo, EndReason, RegistrationInfo } from '../../types/call.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Binding, Flow, Side, Transport, Way } from '../../types/flow.js'
 import type { Sdp } from '../../types/sdp.js'
-import type { SipMessage } from '../../types/sip.js'
+import type { AddressField, SipMessage } from '../../types/sip.js'
 import { Deadlines } from '../base/deadlines.js'
 import { addressFields, uriBodies } from '../sip/index.js'
 import { AskedHosts } from './asked-hosts.js'
@@ -19,6 +19,7 @@ import { editsOf, type Seen } from './edits.js'
 import { outsideSession } from './far-session.js'
 import { Listening } from './listening.js'
 import type { OutsideSession, Path, Session } from './media.js'
+import { NamedPorts } from './named-ports.js'
 import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import type { PathPolicy } from './paths.js'
 import type { Plan } from './plan.js'
@@ -53,7 +54,9 @@ const IDLE_MS = 3_600_000
  * applied before the next message of that call.
  */
 export class Engine {
-  readonly bindings = new Bindings((binding) => this.#listening.forget(binding))
+  readonly bindings = new Bindings((binding) => {
+    for (const it of [this.#listening, this.#named]) it?.forget(binding)
+  })
   readonly ports: Ports
   readonly registrations: Registrations
   readonly #calls = new Calls()
@@ -69,6 +72,7 @@ export class Engine {
   /** Undefined: only registrations open ways. */
   readonly #callWays: CallWays | undefined
   readonly #asked: AskedHosts | undefined
+  readonly #named: NamedPorts | undefined
   readonly #listening = new Listening(this.bindings)
 
   constructor(options: EngineOptions) {
@@ -81,8 +85,9 @@ export class Engine {
     this.#paths = new CallPaths(this.ports, this.#streams, options, this.#budgets.pinholesPerCall)
     this.#ways = new SignallingWays(this.bindings)
     const isLive = options.ways !== 'registered'
-    this.#callWays = isLive ? new CallWays(this.#ways, this.#context.isGateway) : undefined
+    this.#callWays = isLive ? new CallWays(this.#ways, this.bindings, this.#context.isGateway) : undefined
     this.#asked = isLive ? new AskedHosts(this.#ways) : undefined
+    this.#named = isLive ? new NamedPorts(this.bindings, this.#ways, this.ports) : undefined
     this.registrations = new Registrations(this.bindings, this.#ways, options.callers ?? 'registrar', this.#budgets)
   }
 
@@ -107,7 +112,7 @@ export class Engine {
       streams: this.#streams.size,
       signallingWays: this.#ways.size,
       ports: ports.size,
-      listening: this.#listening.size,
+      listening: this.#listening.size + (this.#named?.size ?? 0),
       bindings: bindings.size,
       deadlines,
     }
@@ -137,7 +142,7 @@ export class Engine {
     const { method } = message
     // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
     const fields = addressFields(message)
-    if (way === 'out' && flow.binding.transport === 'tcp') this.#listening.note(fields, flow, this.#context.refuse)
+    if (way === 'out') this.#note(fields, flow, now, plan)
     const seen: Seen = { message, fields, flow, way, described, uris, call: undefined }
     if (method === 'REGISTER') this.#register(message, flow, way, now, plan)
     else {
@@ -148,6 +153,13 @@ export class Engine {
     }
     plan.render = () => editsOf(seen, this.bindings, this.#context)
     return plan
+  }
+
+  /** The ports that a message from inside names as its sender's own get their outside ends before it is mapped. */
+  #note(fields: readonly AddressField[], flow: Flow, now: number, plan: Planned): void {
+    const { refuse } = this.#context
+    if (flow.binding.transport === 'tcp') this.#listening.note(fields, flow, refuse)
+    else this.#named?.note(fields, flow, now, plan, refuse)
   }
 
   #register(message: SipMessage, flow: Flow, way: Way, now: number, plan: Planned): void {
@@ -264,6 +276,7 @@ export class Engine {
       else this.#end(call, timeoutReason(call, now), plan)
     }
     this.#asked?.expire(now, plan)
+    this.#named?.expire(now, plan)
     const change = this.registrations.expire(now)
     if (change) plan.add(change)
     return plan
@@ -274,6 +287,7 @@ export class Engine {
     const plan = new Planned(undefined)
     for (const call of [...this.#calls.values()]) this.#end(call, 'shutdown', plan)
     this.#asked?.expire(Number.POSITIVE_INFINITY, plan)
+    this.#named?.expire(Number.POSITIVE_INFINITY, plan)
     plan.add(this.registrations.clear())
     return plan
   }

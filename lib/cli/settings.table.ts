@@ -144,7 +144,7 @@ export const helperSettings: readonly SettingRow[] = [
     value: 'live|registered',
     key: 'signalling.ways',
     read: text,
-    help: 'Who opens ways in for signalling: calls and requests under way too, or registrations alone. Default live.',
+    help: 'Who opens ways in for signalling: calls and requests under way too, or registrations alone. Default live; in mode firewall registered.',
   },
   {
     name: 'peer',

@@ -131,3 +131,79 @@ t.test('callers: a network may call a registered phone, others may not', { skip 
   const [way] = (await expectations(scene.lab.gateway)).filter((it) => it.class === 0)
   t.match(way, { mask: { source: { address: '255.255.255.224', port: 0 } } })
 })
+
+t.test('a phone that sends from 50000 and listens at 5060, without rport', { skip }, async (t) => {
+  const scene = await Scene.open({ helper: { media: { ports: [30000, 30100] } } })
+  t.teardown(() => scene.close())
+  const phone = new SipPeer(await scene.inside(5060), 'alice')
+  const source = await scene.inside(50_000)
+  const registrar = new SipPeer(await scene.outside(5060), 'registrar')
+  const to = registrar.endpoint.local
+  const via = ['Via', `SIP/2.0/UDP ${endpointText(phone.endpoint.local)};branch=z9hG4bKold`] as const
+  const contact = ['Contact', `<sip:alice@${endpointText(phone.endpoint.local)}>`] as const
+  await sendFrom(source, phone.build('REGISTER', to, { headers: [via, contact, ['Expires', '600']] }), to)
+  const register = await registrar.receiveRequest('REGISTER')
+  t.same(register.from?.port, 50_000)
+  const port = Number(/:(\d+);branch/.exec(register.get('Via'))?.[1])
+  t.ok(port >= 30_000 && port <= 30_100, 'its Via names a port of its own')
+  const told = { address: scene.address('gatewayOutside'), port }
+  // RFC 3261 18.2.2: without rport the answer goes to the sent-by's port.
+  const granted = registrar.answer(register, 200, { headers: [['Contact', `${register.get('Contact')};expires=600`]] })
+  await sendFrom(registrar.endpoint, granted, told)
+  const ok = await phone.response(200)
+  t.equal(ok.get('Via'), via[1], 'the phone sees its own words')
+  t.match(ok.get('Contact'), contact[1])
+  t.match(scene.sip.registrations(), [{ inside: phone.endpoint.local, outside: told }])
+  const [audio, far] = [await scene.inside(4000), await scene.outside(6000)]
+  const { arrived, answered } = await call({
+    caller: registrar,
+    callee: phone,
+    to: told,
+    callerMedia: far.local,
+    calleeMedia: audio.local,
+  })
+  t.equal(arrived.uri, `sip:${endpointText(phone.endpoint.local)}`, 'a call in reaches port 5060')
+  t.match(answered.get('Contact'), endpointText(told))
+  t.match(await hears(far, target(answered), audio), { packets: 5 })
+  t.same(scene.refusals, [])
+  t.same(scene.errors, [])
+})
+
+t.test('both phones inside, the proxy outside: media goes straight', { skip }, async (t) => {
+  const scene = await Scene.open({ phones: 2, helper: { media: { ports: [30000, 30100] } } })
+  t.teardown(() => scene.close())
+  const alice = new SipPeer(await scene.inside(5060), 'alice')
+  const bob = new SipPeer(await scene.inside(5060, 1), 'bob')
+  const proxy = new SipPeer(await scene.outside(5060), 'proxy')
+  const to = proxy.endpoint.local
+  const homes = []
+  for (const phone of [alice, bob]) {
+    await phone.register(to, 600)
+    const register = await proxy.receiveRequest('REGISTER')
+    homes.push(register.from!)
+    await proxy.respond(register, 200, { headers: [['Contact', register.get('Contact')]] })
+    await phone.response(200)
+  }
+  const [audio, other] = [await scene.inside(4000), await scene.inside(4000, 1)]
+  const offer = sdpText({ address: audio.local.address, ports: [4000] })
+  const sent = await alice.request('INVITE', to, { body: offer })
+  const atProxy = await proxy.receiveRequest('INVITE')
+  t.equal(target(atProxy).address, scene.address('gatewayOutside'), 'outside they are the gateway')
+  const relay = (message: { startLine: string; headers: readonly (readonly [string, string])[]; body: string }) =>
+    [message.startLine, ...message.headers.map(([name, value]) => `${name}: ${value}`), '', message.body].join('\r\n')
+  await sendFrom(proxy.endpoint, relay(atProxy), homes[1]!)
+  const atBob = await bob.receiveRequest('INVITE')
+  t.same(target(atBob), audio.local, 'the other phone is told where the first one really is')
+  t.equal(atBob.body, offer)
+  await bob.respond(atBob, 200, { body: sdpText({ address: other.local.address, ports: [4000] }) })
+  const back = await proxy.response(200)
+  await sendFrom(proxy.endpoint, relay(back), homes[0]!)
+  const ok = await alice.response(200)
+  t.same(target(ok), other.local)
+  t.equal(ok.get('Call-ID'), sent.get('Call-ID'))
+  t.match(await hears(audio, target(ok), other), { packets: 5, from: audio.local }, 'straight there')
+  t.match(await hears(other, target(atBob), audio), { packets: 5, from: other.local }, 'and back')
+  const media = (await expectations(scene.lab.gateway)).filter((it) => it.class !== 0)
+  t.same(media, [], 'nothing is open for it at the gateway')
+  t.same(scene.errors, [])
+})
