@@ -104,7 +104,6 @@ export class Engine {
     number
   > {
     const { registrations, ports, bindings } = this
-    const deadlines = this.#deadlines.size
     return {
       calls: this.#calls.size,
       registrations: registrations.size,
@@ -114,7 +113,7 @@ export class Engine {
       ports: ports.size,
       listening: this.#listening.size + (this.#named?.size ?? 0),
       bindings: bindings.size,
-      deadlines,
+      deadlines: this.#deadlines.size,
     }
   }
 
