@@ -25,6 +25,7 @@ export interface SipHelperOptions {
   readonly queue?: number
   readonly media?: MediaOptions
   readonly signalling?: SignallingOptions
+  readonly moh?: MusicOnHoldOptions
   /** Installs masquerading on the outside interfaces and turns forwarding on; both are taken back on stop. Default false. */
   readonly masquerade?: boolean
   /** How long a pinhole outlives this process, seconds. Default 120. */
@@ -64,6 +65,17 @@ export interface SignallingOptions {
    * Default `live`; in mode firewall `registered`.
    */
   readonly ways?: 'live' | 'registered'
+}
+
+/** Music on hold from another host or port than the call's. */
+export interface MusicOnHoldOptions {
+  /**
+   * Inside addresses, or prefixes such as 10.0.9.0/24, that music comes from. While a call is held, what they send to its far end leaves
+   * with the call's own outside address and port, in the kernel and without a conntrack. Default none: no music is touched.
+   */
+  readonly sources?: readonly string[]
+  /** What becomes of what the held party sends meanwhile. Without `sources` it passes. Default `drop`. */
+  readonly heldMedia?: 'drop' | 'pass'
 }
 
 /** What happens to a packet that is not helped. Default `accept`: we do not filter what the firewall let through. */

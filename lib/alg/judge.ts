@@ -2,7 +2,7 @@ import type { PinholeInfo } from '../../types/call.js'
 import type { Flow, Way } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { AddressSet } from '../base/address-set.js'
-import type { CallEvent, Engine, Path, Plan } from '../call/index.js'
+import type { CallEvent, Engine, HeldCall, Path, Plan } from '../call/index.js'
 import type { Counters } from './counters.js'
 import type { KeepAlive } from './keep-alive.js'
 import type { Pinholes } from './pinholes.js'
@@ -27,6 +27,8 @@ export interface JudgeOptions {
   readonly contacts: Pick<TcpContacts, 'apply'>
   now(): number
   onEvent(event: CallEvent): void
+  /** A call was put on hold, moved while it is, or resumed. */
+  onHeld(held: HeldCall): void
   /** Ways opened or shut; `list` describes them, for those who want to know. */
   onPinholes(kind: 'open' | 'close', list: () => PinholeInfo[]): void
   /** A failure that is no message's fault; the message gets what `policy.failure` says. */
@@ -142,8 +144,9 @@ export class Judge {
 
   /** Publishes a plan's events and notes the flows it wants kept. A listener that throws is reported; nothing waits for it. */
   tell(plan: Plan): void {
-    const { keepAlive, now } = this.#options
+    const { keepAlive, now, onHeld } = this.#options
     for (const { flow, seconds } of plan.keepAlive) keepAlive.keep(flow, seconds, now())
+    for (const held of plan.held) onHeld(held)
     for (const event of plan.events) this.say(event)
   }
 

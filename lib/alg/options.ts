@@ -25,6 +25,7 @@ export interface Settings {
   /** Empty: everybody. */
   readonly peers: readonly string[]
   readonly ways: 'live' | 'registered'
+  readonly moh: { readonly sources: readonly string[]; readonly heldMedia: 'drop' | 'pass' }
   readonly masquerade: boolean
   readonly leaseSec: number
   readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>> & {
@@ -78,6 +79,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'zone',
     'media',
     'signalling',
+    'moh',
     'masquerade',
     'leaseSec',
     'policy',
@@ -86,6 +88,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   ],
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
   signalling: ['callers', 'peers', 'ways'],
+  moh: ['sources', 'heldMedia'],
   policy: ['notSip', 'malformed', 'failure', 'signed'],
   budgets: budgetTable.map(({ name }) => name),
   tcp: ['proxy', 'port', 'mark', 'table'],
@@ -186,7 +189,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
   for (const group of Object.keys(KNOWN)) {
     checkKeys(group, group === '' ? options : (options[group as keyof SipHelperOptions] as object | undefined))
   }
-  const { media = {}, signalling = {}, policy = {}, budgets = {}, tcp = {} } = options
+  const { media = {}, signalling = {}, moh = {}, policy = {}, budgets = {}, tcp = {} } = options
   const inside = names('inside', options.inside)
   const outside = names('outside', options.outside)
   const both = inside.find((name) => outside.includes(name))
@@ -220,6 +223,10 @@ export function settingsOf(options: SipHelperOptions): Settings {
     callers: callers === 'registrar' || callers === 'any' ? callers : prefixes('signalling.callers', callers),
     peers: prefixes('signalling.peers', or(signalling.peers, [])),
     ways: oneOf('signalling.ways', or(signalling.ways, MODES[mode].ways), ['live', 'registered']),
+    moh: {
+      sources: prefixes('moh.sources', or(moh.sources, [])),
+      heldMedia: oneOf('moh.heldMedia', or(moh.heldMedia, 'drop'), ['drop', 'pass']),
+    },
     masquerade: or(options.masquerade, false),
     leaseSec: integer('leaseSec', or(options.leaseSec, 120), 3, 3600),
     policy: {

@@ -1,6 +1,6 @@
 import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Table } from '../../types/nftables.js'
-import { type Nftables, SIP_TABLE, sipTable } from '../nftables/index.js'
+import { type MusicStream, type Nftables, SIP_TABLE, sipTable } from '../nftables/index.js'
 import { type Interfaces, MACHINE } from './interfaces.js'
 import { MODES, type Settings } from './options.js'
 import type { Undo } from './undo.js'
@@ -52,8 +52,9 @@ export function tableOf(
   settings: Settings,
   interfaces: Pick<Interfaces, 'ruleNames'>,
   firstPacketQueue: number | undefined,
+  streams: readonly MusicStream[] = [],
 ): Table {
-  const { mode, inside, ports, masquerade, queue, media, zone } = settings
+  const { mode, inside, ports, masquerade, queue, media, moh, zone } = settings
   const { translates, forwardsPorts } = MODES[mode]
   return sipTable({
     name: tableName(zone),
@@ -65,6 +66,9 @@ export function tableOf(
     masquerade,
     queue,
     ...(media.ports ? { mediaPorts: media.ports } : {}),
+    ...(moh.sources.length > 0
+      ? { music: { sources: moh.sources, dropsHeld: moh.heldMedia === 'drop', streams } }
+      : {}),
     ...(firstPacketQueue === undefined ? {} : { firstPacketQueue, forwardsPorts }),
   })
 }

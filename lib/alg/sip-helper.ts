@@ -17,8 +17,9 @@ import { Interfaces } from './interfaces.js'
 import { Judge } from './judge.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
+import { Music } from './music.js'
 import { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
-import { installOwnTable, tableOf } from './own-table.js'
+import { installOwnTable, tableName, tableOf } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
 import { openQueues } from './queues.js'
@@ -64,6 +65,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   readonly #counters = new Counters()
   readonly #undo = new Undo()
   #running: Running | undefined
+  /** With sources of music alone. */
+  #music: Music | undefined
 
   constructor(options: SipHelperOptions) {
     super()
@@ -114,6 +117,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       peers: new AddressSet(settings.peers),
       now: Date.now,
       onEvent: (event) => this.#tell(event),
+      onHeld: (held) => this.#music?.update(held),
       onPinholes: (kind, list) => this.#tellPinholes(kind, list),
       onError,
     })
@@ -131,7 +135,14 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       onError,
     })
     const messages = new StreamMessages({ engine, judge, counters, get: (tuple) => conntrack.get(tuple) })
-    const table = tableOf(settings, interfaces, queues[1]?.number)
+    const music = new Music({
+      maps: nftables,
+      table: tableName(settings.zone),
+      dropsHeld: settings.moh.heldMedia === 'drop',
+      onError,
+    })
+    if (settings.moh.sources.length > 0) this.#music = music
+    const table = () => tableOf(settings, interfaces, queues[1]?.number, music.reinstalled())
     const common = { settings, interfaces, nftables, contacts, counters, undo, onError }
     const tcp = await openTcp({ ...common, messages, table })
     await installOwnTable({ nftables, table: tcp.table, undo, onRepair: () => this.#repaired('table', 1), onError })
@@ -168,6 +179,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       await running.judge.enact(plan)
       running.judge.tell(plan)
     }
+    await this.#music?.settled()
+    this.#music = undefined
     await this.#unwind()
   }
 

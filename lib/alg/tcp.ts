@@ -17,8 +17,8 @@ export interface TcpOptions {
   readonly messages: StreamMessages
   readonly contacts: TcpContacts
   readonly counters: Counters
-  /** The table without TCP. */
-  readonly table: Table
+  /** The table without TCP, as it is to be now. */
+  readonly table: () => Table
   readonly undo: Undo
   readonly onError: (error: Error) => void
 }
@@ -61,7 +61,7 @@ export function whyNoTcp({ tcp, mode, inside, zone }: Settings): string | undefi
 export async function openTcp(options: TcpOptions): Promise<Tcp> {
   const { settings, undo, table } = options
   const why = whyNoTcp(settings)
-  if (why !== undefined) return { isProxied: false, why, table: () => table }
+  if (why !== undefined) return { isProxied: false, why, table }
   const own = new Undo()
   try {
     const tcp = await open(options, own)
@@ -70,7 +70,7 @@ export async function openTcp(options: TcpOptions): Promise<Tcp> {
   } catch (error) {
     await own.unwind()
     if (settings.tcp.proxy === 'on' || !(error instanceof CthelperError) || error.code === 'ERR_PERMISSION') throw error
-    return { isProxied: false, why: error.message, table: () => table }
+    return { isProxied: false, why: error.message, table }
   }
 }
 
@@ -78,8 +78,8 @@ async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
   const { settings, interfaces, nftables, contacts, messages, counters, onError } = options
   const { netns, tcp, policy, budgets } = settings
   const names = [...interfaces.ruleNames('inside'), ...interfaces.ruleNames('outside')]
-  const table = withTcp(options.table, settings, interfaces)
-  const refusal = await nftables.check(table)
+  const table = () => withTcp(options.table(), settings, interfaces)
+  const refusal = await nftables.check(table())
   if (refusal) throw refusal
   const routing = await openRouting({ netns, interfaces: names, mark: tcp.mark, table: tcp.table })
   own.push(() => routing.close())
@@ -102,5 +102,9 @@ async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
   })
   own.push(() => proxy.close())
   contacts.serve(setsOf(nftables))
-  return { isProxied: true, proxy, table: () => ({ ...table, sets: contacts.fill(table.sets ?? []) }) }
+  const filled = () => {
+    const now = table()
+    return { ...now, sets: contacts.fill(now.sets ?? []) }
+  }
+  return { isProxied: true, proxy, table: filled }
 }

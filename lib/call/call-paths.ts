@@ -32,6 +32,7 @@ export class CallPaths {
     for (const path of close) plan.close.push(path)
     this.#dropUnused(call)
     const held = call.legs.some((leg) => leg.state === 'confirmed' && (leg.inside?.held || leg.outside?.held))
+    if (held || call.held) plan.held.push({ call, streams: call.heldStreams() })
     if (held === call.held) return
     call.held = held
     plan.events.push({ kind: held ? 'hold' : 'resume', call: call.info() })
@@ -69,6 +70,7 @@ export class CallPaths {
   /** Shuts all of a call that has ended. Its `locals` stay in its list: the message that ends it may still carry their ports. */
   end(call: Call, plan: Planned): void {
     plan.close.push(...hold(call, []).close)
+    if (call.held) plan.held.push({ call, streams: [] })
     for (const local of call.locals) this.#release(local)
   }
 

@@ -2,6 +2,7 @@ import type { CallInfo, CallState, EndReason, StreamInfo } from '../../types/cal
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Flow, Side } from '../../types/flow.js'
 import type { InsideSession, LocalStream, OutsideSession, Path, PathOwner, Session } from './media.js'
+import type { HeldStream } from './plan.js'
 import type { SignallingWay } from './signalling-ways.js'
 
 /** A description of each side. */
@@ -198,6 +199,23 @@ export class Call implements PathOwner {
       streams: this.#streams(),
     }
     return endReason ? { ...info, endReason } : info
+  }
+
+  /**
+   * The streams that the inside has put on hold, with music to be heard in their place: where they are confirmed, a hold by the far side
+   * alone is none.
+   */
+  heldStreams(): HeldStream[] {
+    const streams: HeldStream[] = []
+    for (const { state, inside, outside } of this.legs) {
+      if (state !== 'confirmed' || !inside?.held) continue
+      for (const [line, local] of inside.streams.entries()) {
+        const far = outside?.streams[line]
+        if (!local || !far || far.port === 0 || local.transport !== 'udp') continue
+        streams.push({ family: local.family, outside: local.outside, far: { address: far.address, port: far.port } })
+      }
+    }
+    return streams
   }
 
   #streams(): StreamInfo[] {

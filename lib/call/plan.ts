@@ -1,7 +1,21 @@
 import type { CallInfo, Refusal, RegistrationInfo } from '../../types/call.js'
+import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Flow } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { Path } from './media.js'
+
+/** A stream whose far end is on hold, as music for it is to be addressed. */
+export interface HeldStream {
+  readonly family: Family
+  readonly outside: Endpoint
+  readonly far: Endpoint
+}
+
+/** The streams that the inside holds in one call, from now on; none: it was resumed, or is over. */
+export interface HeldCall {
+  readonly call: object
+  readonly streams: readonly HeldStream[]
+}
 
 /** Something the outside world may want to know. */
 export type CallEvent =
@@ -21,6 +35,8 @@ export interface Plan {
   /** Signalling flows whose conntracks shall live so long, seconds; 0: no longer than others. */
   readonly keepAlive: { readonly flow: Flow; readonly seconds: number }[]
   readonly events: CallEvent[]
+  /** Calls on hold, and those that were. */
+  readonly held: HeldCall[]
   /** Replacements in the message, in ascending order. */
   edits(): Edit[]
 }

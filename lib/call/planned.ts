@@ -3,7 +3,7 @@ import type { Flow } from '../../types/flow.js'
 import type { Edit } from '../../types/range.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { Path } from './media.js'
-import type { CallEvent, Plan } from './plan.js'
+import type { CallEvent, HeldCall, Plan } from './plan.js'
 import type { RegistrationChange } from './registration-records.js'
 
 const noEdits = (): Edit[] => []
@@ -13,6 +13,7 @@ export class Planned implements Plan {
   readonly open: Path[] = []
   readonly close: Path[] = []
   readonly events: CallEvent[] = []
+  readonly held: HeldCall[] = []
   readonly keepAlive: { readonly flow: Flow; readonly seconds: number }[] = []
   /** Makes the edits; they are asked for after the ways in `open` stand. */
   render: () => Edit[] = noEdits

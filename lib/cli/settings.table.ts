@@ -162,6 +162,21 @@ export const helperSettings: readonly SettingRow[] = [
     help: 'Conntrack zone of this traffic. Default 0.',
   },
   {
+    name: 'moh-source',
+    value: 'ADDR[/LENGTH]',
+    isList: true,
+    key: 'moh.sources',
+    read: list,
+    help: "Inside addresses, or prefixes of them, that music on hold comes from: while a call is held it leaves with the call's address and port. Default none.",
+  },
+  {
+    name: 'moh-held-media',
+    value: 'drop|pass',
+    key: 'moh.heldMedia',
+    read: text,
+    help: 'What becomes of what the held party sends meanwhile, where there is a --moh-source. Default drop.',
+  },
+  {
     name: 'sip-port',
     value: 'N',
     isList: true,

@@ -1,4 +1,5 @@
 import type { Chain, Expression, NamedSet, Rule, Table } from '../../types/nftables.js'
+import { type MusicTableOptions, musicTable } from './music-table.js'
 
 export interface SipTableOptions {
   /** Default `cthelper`. */
@@ -34,6 +35,8 @@ export interface SipTableOptions {
   readonly mediaPorts?: readonly [number, number]
   /** A chain that masquerades what leaves by the outside interfaces. Default false. */
   readonly masquerade?: boolean
+  /** Chains and maps for music on hold (`musicTable`). Default: none. */
+  readonly music?: Omit<MusicTableOptions, 'machine'>
 }
 
 /** The family and name of the project's own table. */
@@ -66,6 +69,7 @@ const UNIQUE_LOCAL = 'fc00::/7'
  *   mark see the token. With `forwardsPorts`, `prerouting` (filter, priority -150) shows it those from outside, marks untouched.
  * * `input` (filter, priority 150), with `mediaPorts`: drops new UDP flows from `outside` to those ports of the gateway itself.
  * * `masquerade` (nat, priority 100), with `masquerade`: all IPv4, and IPv6 from unique local addresses, that leaves by `outside`.
+ * * `music_in`, `music_out`, `music_source`, with `music`: see `musicTable`.
  *
  * The sets are an administrator's to change while it runs: `nft add element inet cthelper sip_ports { 5080 }`.
  *
@@ -91,7 +95,9 @@ export function sipTable(options: SipTableOptions): Table {
   if (machine || mediaPorts)
     chains.push(filter('input', AFTER_FILTERS, [...(machine ? portRules('sip') : []), ...stray]))
   if (masquerade) chains.push(masqueradeChain())
-  return { family: SIP_TABLE.family, name, sets: setsOf(options), chains }
+  const music = options.music ? musicTable({ ...options.music, machine }) : { sets: [], chains: [] }
+  const sets = [...setsOf(options), ...music.sets]
+  return { family: SIP_TABLE.family, name, sets, chains: [...chains, ...music.chains] }
 }
 
 function setsOf({ inside, outside, ports = [5060] }: SipTableOptions): NamedSet[] {

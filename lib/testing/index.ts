@@ -19,7 +19,7 @@ export {
 export { type RequestOptions, type SdpTextOptions, SipPeer, SipText, sdpTarget, sdpText, sipText } from './sip.js'
 export { runSipp, type SippOptions, type SippResult } from './sipp.js'
 export { type TcpEnd, TcpEndpoint, TcpListener } from './tcp.js'
-export { pause, scaled, timeScale } from './time.js'
+export { pause, scaled, timeScale, until } from './time.js'
 export { type Datagram, endpointText, type ReceiveOptions, UdpEndpoint } from './udp.js'
 export {
   conntrackEntries,

@@ -16,3 +16,12 @@ export function scaled(milliseconds: number): number {
 export function pause(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, scaled(milliseconds)))
 }
+
+/** Waits until `condition` holds, asking again and again; rejects when it does not in (stretched) `milliseconds`, default 5000. */
+export async function until(condition: () => boolean | Promise<boolean>, milliseconds = 5000): Promise<void> {
+  const end = performance.now() + scaled(milliseconds)
+  while (!(await condition())) {
+    if (performance.now() > end) throw new Error(`not in ${milliseconds} ms: ${condition}`)
+    await pause(20)
+  }
+}

@@ -103,6 +103,7 @@ export class Box {
       counters,
       policy,
       now: () => world.now,
+      onHeld: () => undefined,
       onEvent: (event) => {
         world.events.push(event)
         if (this.listenerFails) throw new Error('listener')

@@ -17,6 +17,7 @@ t.test('defaults', async (t) => {
     callers: 'registrar',
     peers: [],
     ways: 'live',
+    moh: { sources: [], heldMedia: 'drop' },
     masquerade: false,
     leaseSec: 120,
     policy: { notSip: 'accept', malformed: 'accept', failure: 'accept', signed: 'leave' },

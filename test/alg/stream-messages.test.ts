@@ -44,6 +44,7 @@ class Box {
       counters,
       policy: { notSip: 'accept', malformed: 'accept', failure },
       now: () => world.now,
+      onHeld: () => undefined,
       onEvent: (event) => world.events.push(event),
       onPinholes: () => undefined,
       onError: (error) => void this.errors.push(error),

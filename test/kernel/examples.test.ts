@@ -1,12 +1,23 @@
+import { randomBytes } from 'node:crypto'
 import { readdirSync, readFileSync } from 'node:fs'
 import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
-import { gatewayLab, type Namespace, nftRuleset, SipPeer, UdpEndpoint, whyNoLab } from '../../lib/testing/index.js'
+import {
+  conntrackEntries,
+  gatewayLab,
+  type Namespace,
+  nftRuleset,
+  SipPeer,
+  sdpText,
+  UdpEndpoint,
+  until,
+  whyNoLab,
+} from '../../lib/testing/index.js'
 import { builtCli, root } from '../cli/built.js'
 import { CliLab, CliProcess, ring } from './cli-run.js'
 import { answered, FirewallLab, sdpOf } from './firewall-lab.js'
-import { hears } from './scene.js'
+import { call, hears, target } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 
@@ -67,6 +78,57 @@ example('firewall.ts', async (t) => {
   t.match(await hears(far, audio.local, audio), { packets: 5 }, 'audio in')
   t.match(await running.says(/^open/), 'open 198.51.100.20:6000 to 192.0.2.10:12000')
   await stops(t, running, lab.filter, ['filter'])
+})
+
+example('music-on-hold.ts', async (t) => {
+  const lab = gatewayLab({ phones: 2 })
+  t.teardown(() => lab.close())
+  const running = await runExample(lab.gateway, 'music-on-hold.ts')
+  const open = async (where: 'phone' | 'provider', address: string, port: number) => {
+    const endpoint = await UdpEndpoint.open(lab[where], { address, port })
+    t.teardown(() => endpoint.close())
+    return endpoint
+  }
+  const alice = new SipPeer(await open('phone', lab.phones[0]!.v4, 5060), 'alice')
+  const bob = new SipPeer(await open('provider', lab.registrar.v4, 5060), 'bob')
+  const far = await open('provider', lab.mediaServer.v4, 6000)
+  const to = bob.endpoint.local
+  const [own, theirs] = [lab.phones[0]!.v4, lab.mediaServer.v4]
+  const setup = { caller: alice, callee: bob, to, callerMedia: { address: own, port: 4000 } }
+  const { invite, arrived, answered: ok } = await call({ ...setup, calleeMedia: far.local })
+  const body = sdpText({ address: own, ports: [4000], version: 2, direction: 'sendonly' })
+  await alice.inDialog('INVITE', invite, ok, to, { body, cseq: 2 })
+  const again = await bob.receiveRequest('INVITE')
+  await bob.respond(again, 200, { body: sdpText({ address: theirs, ports: [6000] }) })
+  await alice.response(200)
+  await running.says(/ held$/)
+  const music = await open('phone', lab.phones[1]!.v4, 17000)
+  await until(async () => (await hears(music, far.local, far, 1)).from?.port === target(arrived).port)
+  await stops(t, running, lab.gateway, ['lab'])
+})
+
+example('rewrite-source.ts', async (t) => {
+  const lab = gatewayLab({ phones: 2 })
+  t.teardown(() => lab.close())
+  const running = await runExample(lab.gateway, 'rewrite-source.ts')
+  const music = await UdpEndpoint.open(lab.phone, { address: lab.phones[1]!.v4, port: 17000 })
+  const far = await UdpEndpoint.open(lab.provider, { address: lab.mediaServer.v4, port: 6000 })
+  for (const it of [music, far]) t.teardown(() => it.close())
+  // Random payloads: whatever the checksums are, the receiver's kernel agrees with them.
+  const from = { address: lab.gatewayOutside.v4, port: 30000 }
+  for (let n = 0; n < 50; n++) {
+    const sent = randomBytes(1 + n * 7)
+    await music.send(sent, far.local)
+    const heard = await far.receive()
+    t.same(heard.from, from)
+    t.ok(sent.equals(heard.bytes))
+  }
+  const entries = await conntrackEntries(lab.gateway)
+  t.notOk(
+    entries.some(({ original }) => original.source.port === 17000),
+    'no conntrack',
+  )
+  await stops(t, running, lab.gateway, ['lab'])
 })
 
 example('pbx.ts', async (t) => {
