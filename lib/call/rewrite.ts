@@ -83,8 +83,11 @@ export function rewriteFields(
     } else if (field.part === 'rport') rport = field
     if (field.part === 'received' || field.part === 'maddr') {
       if (field.family === 0 || field.address !== from.address) continue
+      // In a Contact or Path it is a URI (RFC 3327 5.1's use by registrars), and another port is another endpoint.
+      if (field.port && field.portNumber !== from.port) continue
       if (field.part === 'received' && field.header === 'via') isOurs = true
       if (isMoved) pushHost(field, to.address, edits)
+      replacePort(field, to.port, edits)
     } else if (field.family !== 0 && field.part !== 'rport') mapEndpoint(field, binding, way, bindings, edits)
     if (!isOurs || !rport) continue
     if (rport.portNumber === from.port) replacePort(rport, to.port, edits)

@@ -2,7 +2,7 @@ import t from 'tap'
 import { scanSdp } from '../../lib/sdp/index.js'
 import { addressFields, scanMessage, sdpBodies, summary } from '../../lib/sip/index.js'
 import type { AddressField, SipLimits } from '../../types/sip.js'
-import { samples } from '../corpus/messages.js'
+import { sampleOf, samples } from '../corpus/messages.js'
 import { bytesOf, found, request } from './message.js'
 
 const place = ({ header, index, part, address, portNumber }: AddressField): string =>
@@ -28,13 +28,13 @@ for (const { name, bytes, method, statusCode, fields, media } of samples) {
 }
 
 t.test('identifiers', async (t) => {
-  const sample = samples.find(({ name }) => name === 'folded-and-spaced')!
+  const sample = sampleOf('folded-and-spaced')
   const { callId, cseq, fromTag, toTag, branch, expiresSec } = found(sample.bytes)
   t.strictSame(
     { callId, cseq, fromTag, toTag, branch, expiresSec },
     { callId: 'folded@192.168.7.7', cseq: 7, fromTag: 'f1', toTag: 't1', branch: 'z9hG4bKfold', expiresSec: undefined },
   )
-  t.equal(found(samples[1]!.bytes).expiresSec, 3600)
+  t.equal(found(sampleOf('polycom-register').bytes).expiresSec, 3600)
   t.equal(found(request('Expires: soon')).expiresSec, undefined, 'a value that is no number counts as absent')
 })
 
@@ -137,14 +137,14 @@ t.test('framing', async (t) => {
 })
 
 t.test('summary', async (t) => {
-  const folded = samples.find(({ name }) => name === 'folded-and-spaced')!
+  const folded = sampleOf('folded-and-spaced')
   t.equal(
     summary(found(folded.bytes)),
     'BYE sip:user:***@192.0.2.77:5070;lr call-id=folded@192.168.7.7 cseq=7',
     'no password',
   )
-  t.match(summary(found(samples[3]!.bytes)), /^200 INVITE call-id=/)
-  t.notMatch(summary(found(samples[1]!.bytes)), /nonce|response/, 'no credentials')
+  t.match(summary(found(sampleOf('cisco-invite-ok').bytes)), /^200 INVITE call-id=/)
+  t.notMatch(summary(found(sampleOf('polycom-register').bytes)), /nonce|response/, 'no credentials')
   const odd = found(request('', { 'Call-ID': `a\u0007\u00e9${'x'.repeat(500)}` }))
   t.match(summary(odd), /^INVITE \S+ call-id=a\?\?x{125}\.\.\. cseq=1$/, 'one line, of bounded length')
 })
