@@ -19,5 +19,6 @@ export type {
   SignallingOptions,
   SipHelperOptions,
 } from '../types/options.js'
+export type { MessageContext, OnMessage } from '../types/script.js'
 export { SipHelper } from './alg/index.js'
 export { CthelperError } from './base/errors.js'

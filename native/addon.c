@@ -17,6 +17,8 @@ NAPI_MODULE_INIT() {
   define_method(env, exports, "open", netlink_open);
   define_method(env, exports, "openUdp", udp_open);
   define_method(env, exports, "openTcp", tcp_open);
+  define_method(env, exports, "openRaw", raw_open);
+  define_method(env, exports, "sendRaw", raw_send);
   define_method(env, exports, "openFile", open_file);
   return exports;
 }

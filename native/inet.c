@@ -79,3 +79,36 @@ napi_value udp_open(napi_env env, napi_callback_info info) {
 napi_value tcp_open(napi_env env, napi_callback_info info) {
   return open_bound(env, info, SOCK_STREAM);
 }
+
+/* IPPROTO_RAW: packets come with their IP headers, whatever source these name. */
+napi_value raw_open(napi_env env, napi_callback_info info) {
+  struct arguments arguments = arguments_of(env, info);
+  char path[MAX_PATH];
+  int32_t family;
+  uint32_t mark;
+  if (!read_text(env, arguments.value[0], "netnsPath", path, sizeof path) ||
+      !read_int(env, arguments.value[1], "family", &family) || !read_uint(env, arguments.value[2], "mark", &mark))
+    return NULL;
+  int domain = family == 6 ? AF_INET6 : AF_INET;
+  int fd = netns_socket(path, domain, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, IPPROTO_RAW);
+  if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_MARK, &mark, sizeof mark) != 0) {
+    int error = errno;
+    close(fd);
+    return number_value(env, -error);
+  }
+  return number_value(env, fd);
+}
+
+napi_value raw_send(napi_env env, napi_callback_info info) {
+  struct arguments arguments = arguments_of(env, info);
+  int32_t fd, family;
+  struct bytes address, packet;
+  if (!read_int(env, arguments.value[0], "fd", &fd) || !read_int(env, arguments.value[1], "family", &family) ||
+      !read_bytes(env, arguments.value[2], "address", &address) || !read_bytes(env, arguments.value[3], "packet", &packet))
+    return NULL;
+  struct sockaddr_storage storage;
+  socklen_t size = fill(&storage, family, address, 0);
+  if (size == 0) return number_value(env, -EINVAL);
+  ssize_t sent = sendto(fd, packet.data, packet.length, 0, (struct sockaddr *)&storage, size);
+  return number_value(env, sent < 0 ? -errno : sent);
+}

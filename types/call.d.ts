@@ -20,6 +20,8 @@ export type EndReason =
 
 /** Why a pinhole was not opened, or a message was not helped. Literal, counted, reported with the `refused` event. */
 export type RefusalReason =
+  /** A script's edits met ours, or each other. */
+  | 'edits-overlap'
   | 'port-reserved'
   | 'address-foreign'
   | 'address-gateway'

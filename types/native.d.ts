@@ -34,6 +34,13 @@ export interface NativeAddon {
    */
   openTcp(netnsPath: string, family: 4 | 6, address: Uint8Array, port: number): number
   /**
+   * socket(SOCK_RAW, IPPROTO_RAW) in the namespace, with SO_MARK: for whole IP packets, whatever source they name. It receives
+   * nothing. Returns the descriptor, owned by the caller, or a negative errno (-EPERM: no CAP_NET_RAW).
+   */
+  openRaw(netnsPath: string, family: 4 | 6, mark: number): number
+  /** sendto() of one IP packet by such a socket, routed to `address`. Bytes sent, or a negative errno. */
+  sendRaw(fd: number, family: 4 | 6, address: Uint8Array, packet: Uint8Array): number
+  /**
    * open(file, O_RDONLY) inside the namespace. A file below /proc/thread-self/net shows that namespace for as long as it is open,
    * from wherever it is read. Returns the descriptor, owned by the caller, or a negative errno.
    */

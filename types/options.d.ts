@@ -1,4 +1,5 @@
 import type { RefusalReason } from './call.js'
+import type { OnMessage } from './script.js'
 
 /** What `new SipHelper(options)` takes. Everything but `inside` and `outside` has a default. */
 export interface SipHelperOptions {
@@ -33,6 +34,8 @@ export interface SipHelperOptions {
   readonly policy?: PolicyOptions
   readonly budgets?: BudgetOptions
   readonly tcp?: TcpOptions
+  /** A script of your own: reads, edits, marks, rejects or drops every message. Default none. */
+  readonly onMessage?: OnMessage
 }
 
 export interface MediaOptions {

@@ -2,9 +2,12 @@ import type { PinholeInfo } from '../../types/call.js'
 import type { Flow, Way } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { AddressSet } from '../base/address-set.js'
-import type { CallEvent, Engine, HeldCall, Path, Plan } from '../call/index.js'
+import { type CallEvent, type Engine, type HeldCall, mergeEdits, type Path, type Plan } from '../call/index.js'
+import { responseTo } from '../sip/index.js'
 import type { Counters } from './counters.js'
 import type { KeepAlive } from './keep-alive.js'
+import type { MessageHook } from './message-hook.js'
+import type { MessageTurn } from './message-turn.js'
 import type { Pinholes } from './pinholes.js'
 import type { TcpContacts } from './tcp-contacts.js'
 
@@ -25,6 +28,8 @@ export interface JudgeOptions {
   readonly peers: AddressSet
   /** Told of every way before a message is let go. */
   readonly contacts: Pick<TcpContacts, 'apply'>
+  /** Who is asked first. Default nobody. */
+  readonly hook?: MessageHook | undefined
   now(): number
   onEvent(event: CallEvent): void
   /** A call was put on hold, moved while it is, or resumed. */
@@ -42,6 +47,8 @@ export interface HeldMessage {
   finish(plan: Plan): void
   /** It goes on as it is, or not at all. Called instead of `finish`. */
   unhelped(reason: string, kind: 'accept' | 'drop', plan?: Plan): void
+  /** It ends here, and `response` (latin1) goes back to its sender. Called instead of `finish`. */
+  answer(reason: string, response: string, flow: Flow, way: Way): void
 }
 
 /** A message as it comes, its bytes borrowed until `judge` returns. */
@@ -109,12 +116,26 @@ export class Judge {
   }
 
   #plan(subject: HeldMessage, message: SipMessage, flow: Flow, way: Way): Plan | undefined {
+    const { engine, hook, now } = this.#options
     try {
-      return this.#options.engine.plan(message, flow, way, this.#options.now())
+      const said = hook?.ask(message, flow, way)
+      if (said?.verdict) return this.#refuse(subject, message, flow, way, said)
+      const plan = engine.plan(message, flow, way, now())
+      if (said?.connmark !== undefined) engine.mark(message, flow, said.connmark)
+      return said && said.edits.length > 0 ? withEdits(plan, message, said) : plan
     } catch (error) {
       this.failed(subject, error as Error)
       return undefined
     }
+  }
+
+  /** The script has the last word: nothing is planned. */
+  #refuse(subject: HeldMessage, message: SipMessage, flow: Flow, way: Way, said: MessageTurn): undefined {
+    const canAnswer = said.verdict === 'reject' && message.kind === 'request' && message.method !== 'ACK'
+    if (!canAnswer) return void subject.unhelped('script-dropped', 'drop')
+    const sender = way === 'out' ? flow.binding.inside : flow.peer
+    const response = responseTo(message, said.status, said.reason, sender, `ct${message.cseq}`)
+    return void subject.answer('script-rejected', response, flow, way)
   }
 
   /** The only wait: the SDP leaves after its pinholes stand. */
@@ -161,9 +182,31 @@ export class Judge {
     }
   }
 
+  /** A failure that is no message's fault, and costs none its help. */
+  report(error: Error): void {
+    this.#options.onError(error)
+  }
+
   /** Something went wrong that is not the message's fault. */
   failed(subject: HeldMessage, error: Error): void {
     subject.unhelped('internal-error', this.#options.policy.failure)
     this.#options.onError(error)
   }
+}
+
+/** The plan with a script's edits among its own; where they meet, its own alone, and a word about it. */
+function withEdits(plan: Plan, message: SipMessage, { edits: theirs, parts }: MessageTurn): Plan {
+  const { events } = plan
+  const { callId } = message
+  const edits = () => {
+    const ours = plan.edits()
+    const merged = mergeEdits(message, parts, ours, theirs)
+    if (merged) return merged
+    const places = theirs.map(({ start, end }) => `[${start - message.range.start}, ${end - message.range.start})`)
+    const detail = `the script's edits at ${places.join(' ')} of ${message.method} meet others, or a Content-Length`
+    events.push({ kind: 'refused', refusal: { reason: 'edits-overlap', callId, detail } })
+    return ours
+  }
+  const { open, close, keepAlive, held } = plan
+  return { open, close, keepAlive, events, held, edits }
 }

@@ -1,4 +1,5 @@
 import type { BudgetOptions, SipHelperOptions } from '../../types/options.js'
+import type { OnMessage } from '../../types/script.js'
 import type { SipLimits } from '../../types/sip.js'
 import { CthelperError } from '../base/errors.js'
 import { canonicalPrefix } from '../base/prefix.js'
@@ -26,6 +27,7 @@ export interface Settings {
   readonly peers: readonly string[]
   readonly ways: 'live' | 'registered'
   readonly moh: { readonly sources: readonly string[]; readonly heldMedia: 'drop' | 'pass' }
+  readonly onMessage: OnMessage | undefined
   readonly masquerade: boolean
   readonly leaseSec: number
   readonly policy: Readonly<Record<'notSip' | 'malformed' | 'failure', 'accept' | 'drop'>> & {
@@ -45,6 +47,7 @@ export type Mode = NonNullable<SipHelperOptions['mode']>
 /** What a mode is: its defaults, and what of the machine it counts on. */
 export interface ModeRow {
   readonly early: 'peer' | 'none'
+  /** Whether calls and requests open ways for signalling too, or the filter's own rules are to say who may signal. */
   readonly ways: 'live' | 'registered'
   /** Addresses are translated, or may be. */
   readonly translates: boolean
@@ -85,6 +88,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'policy',
     'budgets',
     'tcp',
+    'onMessage',
   ],
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
   signalling: ['callers', 'peers', 'ways'],
@@ -201,6 +205,8 @@ export function settingsOf(options: SipHelperOptions): Settings {
     fail('media.ports', `mode ${mode} translates nothing, and media keeps the ports it has`)
   if (options.masquerade !== undefined && typeof options.masquerade !== 'boolean')
     fail('masquerade', 'must be true or false')
+  if (options.onMessage !== undefined && typeof options.onMessage !== 'function')
+    fail('onMessage', 'must be a function')
   if (options.netns !== undefined && (typeof options.netns !== 'string' || options.netns === ''))
     fail('netns', 'must be the path of a network namespace')
   const { callers = 'registrar' } = signalling
@@ -227,6 +233,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
       sources: prefixes('moh.sources', or(moh.sources, [])),
       heldMedia: oneOf('moh.heldMedia', or(moh.heldMedia, 'drop'), ['drop', 'pass']),
     },
+    onMessage: options.onMessage,
     masquerade: or(options.masquerade, false),
     leaseSec: integer('leaseSec', or(options.leaseSec, 120), 3, 3600),
     policy: {

@@ -5,6 +5,7 @@ import type { MalformedSip, SipLimits, SipMessage } from '../../types/sip.js'
 import type { CallEvent, Plan } from '../call/index.js'
 import { locate, rebuild } from '../packet/index.js'
 import { scanMessage } from '../sip/index.js'
+import type { Answers } from './answers.js'
 import type { Counters } from './counters.js'
 import type { FlowSource } from './flows.js'
 import type { HeldMessage, Judge, Message, MessagePolicy } from './judge.js'
@@ -21,6 +22,8 @@ export interface PipelineOptions {
   readonly policy: MessagePolicy
   /** Bounds of one message; what goes beyond is malformed. */
   readonly limits: SipLimits
+  /** Where a script's answers go. */
+  readonly answers: Pick<Answers, 'send'>
   /** Which way a packet crosses the gateway; undefined: it does not. */
   wayOf(packet: QueuedPacket): Way | undefined
 }
@@ -100,6 +103,17 @@ export class Pipeline {
     judge.tell(plan)
   }
 
+  /** The packet ends here; its sender hears from the one it was for. */
+  answer(verdict: PacketMessage, reason: string, response: string, { binding, peer }: Flow, way: Way): void {
+    this.unhelped(verdict, reason, 'drop')
+    const [from, to] = way === 'out' ? [peer, binding.inside] : [binding.outside, peer]
+    try {
+      this.#options.answers.send(from, to, response)
+    } catch (error) {
+      this.#options.judge.report(error as Error)
+    }
+  }
+
   /** The packet goes on as it is, or not at all. */
   unhelped({ packet, sink, mark }: Verdict, reason: string, kind: VerdictKind, plan?: Plan): void {
     this.#options.counters.add(reason)
@@ -168,5 +182,9 @@ class PacketMessage implements Message, Verdict {
 
   unhelped(reason: string, kind: VerdictKind, plan?: Plan): void {
     this.#pipeline.unhelped(this, reason, kind, plan)
+  }
+
+  answer(reason: string, response: string, flow: Flow, way: Way): void {
+    this.#pipeline.answer(this, reason, response, flow, way)
   }
 }

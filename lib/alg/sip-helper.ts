@@ -10,6 +10,7 @@ import { CthelperError } from '../base/errors.js'
 import { type CallEvent, Engine } from '../call/index.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
 import { type Nftables, openNftables } from '../nftables/index.js'
+import { Answers } from './answers.js'
 import { type Carrier, requireCarrier } from './carrier.js'
 import { Counters } from './counters.js'
 import { type FlowSource, Flows } from './flows.js'
@@ -17,6 +18,7 @@ import { Interfaces } from './interfaces.js'
 import { Judge } from './judge.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
+import { MessageHook } from './message-hook.js'
 import { Music } from './music.js'
 import { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
 import { installOwnTable, tableName, tableOf } from './own-table.js'
@@ -107,9 +109,12 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const nftables = openNftables({ netns })
     undo.push(() => nftables.close())
     const contacts = new TcpContacts(onError)
+    const { onMessage } = settings
+    const hook = onMessage && new MessageHook({ onMessage, engine, onError })
     const judge = new Judge({
       engine,
       contacts,
+      hook,
       pinholes,
       keepAlive,
       counters,
@@ -121,8 +126,10 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       onPinholes: (kind, list) => this.#tellPinholes(kind, list),
       onError,
     })
+    const answers = new Answers(netns)
+    undo.push(() => answers.close())
     const wayOf = (packet: QueuedPacket) => interfaces.wayOf(packet)
-    const pipeline = new Pipeline({ judge, flows, counters, policy, limits: sipLimits(settings), wayOf })
+    const pipeline = new Pipeline({ judge, flows, counters, policy, limits: sipLimits(settings), answers, wayOf })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
     undo.push(() => kernelEvents.close())

@@ -46,7 +46,10 @@ export class Standing {
   }
 
   conntrack(helper: string, timeoutSec: number): NewConntrack {
-    return anchorConntrack({ family: this.path.family, n: this.number, helper, timeoutSec })
+    const { family, owner } = this.path
+    // Flows that an expectation admits have the mark of its master.
+    const mark = owner.mark ? { mark: owner.mark } : {}
+    return anchorConntrack({ family, n: this.number, helper, timeoutSec, ...mark })
   }
 
   get components(): ComponentSpec[] {

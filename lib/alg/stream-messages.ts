@@ -4,7 +4,7 @@ import type { SipMessage } from '../../types/sip.js'
 import type { Tuple } from '../../types/tuple.js'
 import { splice, splicedLength } from '../base/range.js'
 import type { Engine, Plan } from '../call/index.js'
-import type { Attendant, ConnectionEnds } from '../proxy/index.js'
+import type { Attendant, ConnectionEnds, Done } from '../proxy/index.js'
 import type { Counters } from './counters.js'
 import type { Judge, Message } from './judge.js'
 
@@ -55,7 +55,7 @@ export class StreamMessages {
     return { family, binding: engine.bindingOf(server, entry?.original.destination ?? server, 'tcp'), peer: client }
   }
 
-  #judge(message: SipMessage, flow: Flow, way: Way, done: (bytes: Uint8Array | undefined) => void): void {
+  #judge(message: SipMessage, flow: Flow, way: Way, done: Done): void {
     const { judge, counters } = this.#options
     counters.add(message.kind === 'request' ? 'requests' : 'responses')
     judge.judge(new StreamMessage(message, this.#options, done), message, flow, way)
@@ -66,13 +66,9 @@ export class StreamMessages {
 class StreamMessage implements Message {
   readonly #message: SipMessage
   readonly #options: Pick<StreamMessagesOptions, 'judge' | 'counters'>
-  readonly #done: (bytes: Uint8Array | undefined) => void
+  readonly #done: Done
 
-  constructor(
-    message: SipMessage,
-    options: Pick<StreamMessagesOptions, 'judge' | 'counters'>,
-    done: (bytes: Uint8Array | undefined) => void,
-  ) {
+  constructor(message: SipMessage, options: Pick<StreamMessagesOptions, 'judge' | 'counters'>, done: Done) {
     this.#message = message
     this.#options = options
     this.#done = done
@@ -103,6 +99,11 @@ class StreamMessage implements Message {
     this.#options.counters.add(reason)
     this.#done(kind === 'accept' ? this.#original : undefined)
     if (plan) this.#options.judge.tell(plan)
+  }
+
+  answer(reason: string, response: string): void {
+    this.#options.counters.add(reason)
+    this.#done(undefined, Buffer.from(response, 'latin1'))
   }
 
   get #original(): Uint8Array {

@@ -22,7 +22,7 @@ export function load(root: string): NativeAddon {
     const build = require('node-gyp-build') as (directory: string) => NativeAddon
     const addon = build(root)
     // Made from older sources, it would fail in the middle of something.
-    if (!addon.openTcp) throw new Error('it is older than this library')
+    if (!addon.openRaw) throw new Error('it is older than this library')
     return addon
   } catch (cause) {
     const message = `cannot load the native addon for ${process.platform}-${process.arch}: run \`npm run addon\` in ${root}`

@@ -70,6 +70,7 @@ export class Call implements PathOwner {
   readonly since: number
   state: CallState = 'calling'
   deadline = 0
+  mark = 0
   isCancelled = false
   endReason: EndReason | undefined
   held = false

@@ -122,6 +122,17 @@ export class Engine {
     return `${flow.binding.inside.address}|${message.callId}`
   }
 
+  /** The call that the message is of; undefined when none is known. */
+  callInfo(message: SipMessage, flow: Flow): CallInfo | undefined {
+    return this.#calls.get(flow.binding.inside.address, message.callId)?.info()
+  }
+
+  /** Sets the connmark of the flows that the message's call opens from now on. */
+  mark(message: SipMessage, flow: Flow, value: number): void {
+    const call = this.#calls.get(flow.binding.inside.address, message.callId)
+    if (call) call.mark = value
+  }
+
   bindingOf(inside: Endpoint, outside: Endpoint, transport: Transport = 'udp'): Binding {
     return this.bindings.between(inside, outside, transport)
   }

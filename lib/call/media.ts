@@ -151,6 +151,8 @@ export type Session = InsideSession | OutsideSession
 /** Something that owns pinholes: what the listing of pinholes shows beside them. */
 export interface PathOwner {
   readonly callId: string | undefined
+  /** Connmark of the flows that its pinholes admit; default 0. */
+  readonly mark?: number
 }
 
 /**

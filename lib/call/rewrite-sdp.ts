@@ -155,13 +155,12 @@ function insideAddressOf(sdp: Sdp, at: SdpAddress, { flow, ports }: SessionConte
   return flow.binding.inside.address
 }
 
-/** Content-Length, and that of each body part, follow the edits from `first` on, which all lie in `parts`. */
+/** Content-Length, and that of each body part, follow the edits from `first` on, which all lie in the body. */
 export function fixLengths(message: SipMessage, parts: readonly BodyPart[], edits: Edit[], first: number): void {
   const last = edits.length
-  let grown = 0
+  let grown = growth(edits, first, last, message.body)
   for (const part of parts) {
     const partGrown = growth(edits, first, last, part)
-    grown += partGrown
     const at = part.contentLength
     if (partGrown === 0 || !at) continue
     const text = String(part.end - part.start + partGrown)

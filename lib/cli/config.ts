@@ -9,6 +9,8 @@ import { type ConfigValue, DEFAULT_SOCKET, helperSettings, processSettings, type
 export interface ProcessOptions {
   readonly socket: string
   readonly log: 'text' | 'json'
+  /** Path of the module with onMessage. */
+  readonly script: string | undefined
   readonly metrics: { readonly address: string; readonly port: number } | undefined
 }
 
@@ -20,7 +22,7 @@ export interface RunOptions {
 export const configOption: OptionRow = {
   name: 'config',
   value: 'FILE',
-  help: 'JSON of the options of SipHelper, with socket, log and metrics beside them. The command line wins over it.',
+  help: 'JSON of the options of SipHelper, with socket, log, script and metrics beside them. The command line wins over it.',
 }
 
 type Json = Record<string, unknown>
@@ -39,13 +41,14 @@ export function runOptions(given: Given): RunOptions {
     if (row) return `--${row.name}`
     return file !== undefined && has(config, key) ? `${file}: key ${key}` : nameOf(key)
   }
-  const { socket, log, metrics, ...helper } = config
+  const { socket, log, metrics, script, ...helper } = config
   checkHelper(helper, where)
   return {
     helper: helper as unknown as SipHelperOptions,
     process: {
       socket: socketOf(socket, where),
       log: logOf(log, where),
+      script: scriptOf(script, where),
       metrics: metrics === undefined ? undefined : addressOf(metrics, where),
     },
   }
@@ -118,6 +121,11 @@ const MAX_SOCKET_PATH = 107
 function logOf(value: unknown, where: (key: string) => string): 'text' | 'json' {
   if (value === undefined || value === 'text' || value === 'json') return value ?? 'text'
   throw usage(`${where('log')}: ${JSON.stringify(value)} is none of text, json`)
+}
+
+function scriptOf(value: unknown, where: (key: string) => string): string | undefined {
+  if (value === undefined || (typeof value === 'string' && value !== '')) return value
+  throw usage(`${where('script')}: must be the path of a module`)
 }
 
 function addressOf(value: unknown, where: (key: string) => string): { address: string; port: number } {

@@ -7,6 +7,7 @@ import { configOption, type RunOptions, runOptions } from './config.js'
 import { requireFreeSocket, serveControl } from './control-server.js'
 import { type ExitCode, messageOf } from './failure.js'
 import { Log } from './log.js'
+import { loadScript } from './script.js'
 import { requireUnservedTable } from './served.js'
 import { helperSettings, processSettings } from './settings.table.js'
 import { version } from './version.js'
@@ -75,7 +76,8 @@ async function unwind(undo: (() => Promise<void>)[], log: Log): Promise<boolean>
 
 /** Starts everything; `undo` gets what takes it back, so far as it went. */
 async function open({ helper, process: own }: RunOptions, log: Log, undo: (() => Promise<void>)[]): Promise<void> {
-  const sip = new SipHelper(helper)
+  const script = own.script === undefined ? {} : { onMessage: await loadScript(own.script) }
+  const sip = new SipHelper({ ...helper, ...script })
   for (const event of logged) logEvent(sip, log, event)
   await sip.start()
   undo.push(() => stop(sip))

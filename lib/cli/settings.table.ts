@@ -267,6 +267,13 @@ export const processSettings: readonly SettingRow[] = [
     help: 'One line an event on standard output, for people or for machines. Default text.',
   },
   {
+    name: 'script',
+    value: 'FILE',
+    key: 'script',
+    read: text,
+    help: 'ES module whose default export is asked about every message (onMessage). Default: none.',
+  },
+  {
     name: 'metrics',
     value: 'ADDR:PORT',
     key: 'metrics',

@@ -33,6 +33,8 @@ export interface SipTableOptions {
    * call) is for nobody on the gateway, and is dropped before it becomes a conntrack, which would shadow the expectation to come.
    */
   readonly mediaPorts?: readonly [number, number]
+  /** Mark of packets that this machine sends in others' names, for conntrack to let them pass: chain `answers` (output, priority -300). */
+  readonly answerMark?: number
   /** A chain that masquerades what leaves by the outside interfaces. Default false. */
   readonly masquerade?: boolean
   /** Chains and maps for music on hold (`musicTable`). Default: none. */
@@ -49,6 +51,8 @@ const AFTER_SOURCE_NAT = 150
  * by rule or by policy, never gets here.
  */
 const AFTER_FILTERS = 150
+/** NF_IP_PRI_RAW. */
+const BEFORE_CONNTRACK = -300
 /** NF_IP_PRI_MANGLE, behind conntrack (-200) and before NF_IP_PRI_NAT_DST (-100). */
 const BEFORE_DESTINATION_NAT = -150
 /** NF_IP_PRI_NAT_SRC. */
@@ -94,6 +98,7 @@ export function sipTable(options: SipTableOptions): Table {
   if (firstPacketQueue !== undefined) chains.push(...firstChains(options, firstPacketQueue))
   if (machine || mediaPorts)
     chains.push(filter('input', AFTER_FILTERS, [...(machine ? portRules('sip') : []), ...stray]))
+  if (options.answerMark !== undefined) chains.push(answersChain(options.answerMark))
   if (masquerade) chains.push(masqueradeChain())
   const music = options.music ? musicTable({ ...options.music, machine }) : { sets: [], chains: [] }
   const sets = [...setsOf(options), ...music.sets]
@@ -169,6 +174,11 @@ function strayMedia([first, last]: readonly [number, number]): Rule {
     { kind: 'verdict', verdict: 'drop' },
   ]
   return { expressions, comment: 'stray media' }
+}
+
+function answersChain(mark: number): Chain {
+  const rules: Rule[] = [{ expressions: [{ kind: 'mark', is: mark }, { kind: 'notrack' }] }]
+  return { ...filter('output', BEFORE_CONNTRACK, rules), name: 'answers' }
 }
 
 function masqueradeChain(): Chain {

@@ -1,3 +1,5 @@
 /** IP and UDP around a payload (RFC 791, 8200, 768): where it is, and the packet with another one. */
+
+export { datagram } from './datagram.js'
 export { locate } from './locate.js'
 export { rebuild } from './rebuild.js'

@@ -5,9 +5,12 @@ import { SipStream } from '../sip/index.js'
 
 /** What becomes of the messages of a connection. */
 export interface MessageJudge {
-  /** Calls `done` once, now or later, with the bytes that go on in the message's place; undefined: none. */
-  judge(message: SipMessage, way: Way, done: (bytes: Uint8Array | undefined) => void): void
+  /** Calls `done` once, now or later. */
+  judge(message: SipMessage, way: Way, done: Done): void
 }
+
+/** What becomes of a message: the bytes that go on in its place, undefined: none; and what goes back to its sender, if anything. */
+export type Done = (bytes: Uint8Array | undefined, answer?: Uint8Array) => void
 
 export interface HalfOptions {
   readonly source: Socket
@@ -80,12 +83,13 @@ export class Half {
   }
 
   #judge(message: SipMessage): void {
-    const { judge, way } = this.#options
+    const { judge, way, source } = this.#options
     let isLater = false
     this.#isWaiting = true
-    judge.judge(message, way, (bytes) => {
+    judge.judge(message, way, (bytes, answer) => {
       this.#isWaiting = false
       if (bytes) this.#write(bytes)
+      if (answer && source.writable) source.write(answer)
       if (isLater) this.#advance()
     })
     isLater = true

@@ -18,6 +18,7 @@ t.test('defaults', async (t) => {
     peers: [],
     ways: 'live',
     moh: { sources: [], heldMedia: 'drop' },
+    onMessage: undefined,
     masquerade: false,
     leaseSec: 120,
     policy: { notSip: 'accept', malformed: 'accept', failure: 'accept', signed: 'leave' },
@@ -41,12 +42,12 @@ t.test('defaults', async (t) => {
 })
 
 t.test('a mode has defaults of its own', async (t) => {
-  for (const [mode, early] of [
-    ['gateway', 'peer'],
-    ['pbx', 'peer'],
-    ['firewall', 'none'],
+  for (const [mode, early, ways] of [
+    ['gateway', 'peer', 'live'],
+    ['pbx', 'peer', 'live'],
+    ['firewall', 'none', 'registered'],
   ] as const) {
-    t.match(settingsOf({ ...needed, mode }), { mode, media: { early } })
+    t.match(settingsOf({ ...needed, mode }), { mode, media: { early }, ways })
     t.match(settingsOf({ ...needed, mode, media: { early: 'any' } }), { media: { early: 'any' } })
   }
 })
@@ -110,6 +111,7 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['mode', { mode: 'bridge' }],
   ['outside', { outside: ['lo'] }],
   ['zone', { zone: 65536 }],
+  ['onMessage', { onMessage: 'script.js' }],
   ['signalling.peers', { signalling: { peers: '198.51.100.1' } }],
   ['signalling.peers', { signalling: { peers: ['198.51.100.1/24'] } }],
   ['mode', { mode: 'toString' }],

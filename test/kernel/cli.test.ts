@@ -1,4 +1,5 @@
-import { existsSync, statSync } from 'node:fs'
+import { existsSync, statSync, writeFileSync } from 'node:fs'
+import { join } from 'node:path'
 import t, { type Test } from 'tap'
 import { isAnchor } from '../../lib/conntrack/index.js'
 import { openQueue } from '../../lib/nfqueue/index.js'
@@ -333,3 +334,17 @@ t.test(
     t.match(await cli.ask('check'), { stdout: /fail +second ALG +1 SIP flows have the kernel's SIP helper/ })
   },
 )
+
+t.test('run --script asks a module of the user', { skip }, async (t) => {
+  const cli = new CliLab()
+  t.teardown(() => cli.close())
+  const script = join(cli.directory, 'script.mjs')
+  writeFileSync(script, "export default (message, context) => context.addHeader('X-Way', context.way)")
+  const running = await cli.run('--script', script)
+  const { arrived, answered } = await ring(await cli.people())
+  t.same(
+    [arrived, answered].map((it) => it.get('X-Way')),
+    ['out', 'in'],
+  )
+  t.equal(await running.end('SIGTERM'), 0)
+})

@@ -131,6 +131,21 @@ example('rewrite-source.ts', async (t) => {
   await stops(t, running, lab.gateway, ['lab'])
 })
 
+example('script.ts', async (t) => {
+  const cli = new CliLab()
+  t.teardown(() => cli.close())
+  const people = await cli.people()
+  const running = await runExample(cli.lab.gateway, 'script.ts')
+  await people.alice.request('INVITE', people.bob.endpoint.local, { uri: 'sip:0900123@provider.example' })
+  t.match(await people.alice.response(403), { startLine: 'SIP/2.0 403 Premium numbers are barred' })
+  const { arrived, media } = await ring(people)
+  t.equal(arrived.get('X-Gateway'), 'head office')
+  t.match(await hears(people.far, media, people.audio), { packets: 5 })
+  const marks = (await conntrackEntries(cli.lab.gateway)).filter(({ mark }) => mark === 0x2e)
+  t.ok(marks.length > 0)
+  await stops(t, running, cli.lab.gateway, ['lab'])
+})
+
 example('pbx.ts', async (t) => {
   const lab = gatewayLab()
   t.teardown(() => lab.close())
