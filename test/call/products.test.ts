@@ -15,7 +15,7 @@ const NETWORK6 = endpoint('2001:db8:cafe::20', 5060)
 
 /** Passes messages of one flow through one engine. */
 function passing(inside: Endpoint): (message: string, way: Way) => Promise<string> {
-  const world = new World({ ports: [30_000, 30_999] })
+  const world = new World({ ports: [30_000, 30_999], ways: 'live' })
   const flow = inside.address.includes(':')
     ? world.flow(inside, GATEWAY6, NETWORK6)
     : world.flow(inside, GATEWAY, NETWORK)

@@ -100,15 +100,17 @@ export const crossings: readonly (readonly [string, Way, Endpoint, readonly Chan
       ['Contact: "Line 1" <sip:501@192.168.7.10:5060', 'Contact: "Line 1" <sip:501@192.0.2.10:41022'],
     ],
   ],
-  // It sends from 50312 and listens at 5060: the flow is no binding for that port, so Via and Contact stay; its media is helped.
+  // It sends from 50312 and listens at 5060, which gets an outside port of its own.
   [
     'cisco-7960-invite',
     'out',
     at('192.168.7.10', 50312),
     [
+      ['Via: SIP/2.0/UDP 192.168.7.10:5060', 'Via: SIP/2.0/UDP 192.0.2.10:30000'],
+      ['Contact: <sip:4001@192.168.7.10:5060', 'Contact: <sip:4001@192.0.2.10:30000'],
       ['Content-Length: 210', 'Content-Length: 206'],
       ['o=Cisco-SIPUA 18311 0 IN IP4 192.168.7.10', 'o=Cisco-SIPUA 18311 0 IN IP4 192.0.2.10'],
-      ['m=audio 23860 RTP/AVP 0 8 18 101', 'm=audio 30000 RTP/AVP 0 8 18 101'],
+      ['m=audio 23860 RTP/AVP 0 8 18 101', 'm=audio 30002 RTP/AVP 0 8 18 101'],
       ['c=IN IP4 192.168.7.10', 'c=IN IP4 192.0.2.10'],
     ],
   ],
