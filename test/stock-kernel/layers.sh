@@ -24,7 +24,8 @@ kernel_package() {
 
 # Prints PREFIX of PREFIX.vmlinuz and PREFIX.cpio.
 kernel_layer() {
-  local prefix=$cache/kernel-$1 work deb
+  local prefix work deb
+  prefix=$cache/kernel-$1-$(cksum < "$here/layers.sh" | cut -d" " -f1)
   if [ ! -e "$prefix.cpio" ]; then
     work=$(mktemp -d)
     echo "stock-kernel: fetching $1" >&2
@@ -33,7 +34,7 @@ kernel_layer() {
     mkdir "$work/root"
     # Network only: no disk, no sound, no hardware.
     dpkg-deb --fsys-tarfile "$deb" | tar -x -C "$work/root" --wildcards './boot/vmlinuz-*' './lib/modules/*/modules.*' \
-      './lib/modules/*/kernel/'{lib,crypto,arch/x86/crypto}'/*' './lib/modules/*/kernel/drivers/net/'{veth,dummy,ifb,tun}'.ko*' \
+      './lib/modules/*/kernel/'{lib,crypto,arch/x86/crypto}'/*' './lib/modules/*/kernel/drivers/net/'{veth,dummy,ifb,tun,vrf}'.ko*' \
       './lib/modules/*/kernel/net/'{core,ipv4,ipv6,netfilter,sched,bridge,packet,netlink,unix,xfrm,8021q,802,llc}'/*' 2> "$work/tar"
     unpack_modules "$work/root" || return 1
     mv "$work"/root/boot/vmlinuz-* "$prefix.vmlinuz"
