@@ -80,13 +80,16 @@ async function startHandler(
 }
 
 /** The command compiled beside this file, or another build of it. */
-const COMMAND = join(process.env.CTHELPER_DIST ?? fileURLToPath(new URL('../lib', import.meta.url)), 'cli/main.js')
+export const COMMAND = join(
+  process.env.CTHELPER_DIST ?? fileURLToPath(new URL('../lib', import.meta.url)),
+  'cli/main.js',
+)
 
 /**
  * V8 may take the objects that live through the first waits for the kernel as a sign that their like live long, and from then on make
  * those of every message in the old generation, to be marked ten times a second: 16 us a message instead of 10.
  */
-const NODE_FLAGS = '--no-allocation-site-pretenuring'
+export const NODE_FLAGS = '--no-allocation-site-pretenuring'
 
 const KERNEL_HELPER = `table ip helper {
   ct helper sip {
@@ -100,7 +103,7 @@ const KERNEL_HELPER = `table ip helper {
 }`
 
 /** Starts a command on the gateway and waits for its line with `ready`. */
-async function startPinned(lab: GatewayLab, argv: readonly string[]): Promise<ChildProcess> {
+export async function startPinned(lab: GatewayLab, argv: readonly string[]): Promise<ChildProcess> {
   // `ip netns exec`, setsid, sh, nice and taskset become the command, so the child's pid is the command's.
   const inside = ['netns', 'exec', lab.gateway.name, ...onHandlerCores, ...argv]
   const child = spawn('ip', inside, { stdio: ['ignore', 'pipe', 'inherit'] })
@@ -121,7 +124,7 @@ async function startPinned(lab: GatewayLab, argv: readonly string[]): Promise<Ch
   return child
 }
 
-async function end(child: ChildProcess): Promise<void> {
+export async function end(child: ChildProcess): Promise<void> {
   if (child.exitCode !== null || child.signalCode !== null) return
   const ended = once(child, 'exit')
   child.kill('SIGTERM')

@@ -32,11 +32,11 @@ measure() {
   node --expose-gc "$out/bench/$name.js" "$@" || { failed=1; echo "$name failed"; }
 }
 
-names=${*:-scan growth plan memory conntrack queue music invite}
+names=${*:-scan growth plan memory conntrack queue music invite tcp}
 for name in $names; do
   case $name in
     queue) measure queue kernel 3 200000 600 ;;
-    conntrack | music | invite) measure "$name" kernel ;;
+    conntrack | music | invite | tcp) measure "$name" kernel ;;
     *) [ -f "bench/$name.ts" ] && measure "$name" ;;
   esac
 done

@@ -30,6 +30,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
     'conntrack',
     'nfqueue',
     'nftables',
+    'proxy',
     'call',
     'alg',
     'metrics',

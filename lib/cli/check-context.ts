@@ -1,3 +1,4 @@
+import type { Settings } from '../alg/index.js'
 import { outputOf } from './command-output.js'
 
 /** ok: nothing to do; warn: works, or may work, and something should be looked at; fail: `run` will not help calls. */
@@ -20,6 +21,11 @@ export interface CheckContext {
   readonly ports: readonly number[]
   readonly queue: number
   readonly masquerade: boolean
+  readonly tcp: Settings['tcp']
+  /** Why the settings leave TCP alone; undefined: they do not. */
+  readonly whyNoTcp: string | undefined
+  /** Budget of TCP connections. */
+  readonly connections: number
   readonly netns: string | undefined
   readonly socket: string
   /** Whether CAP_NET_ADMIN is there: the kernel may be asked. */

@@ -1,8 +1,9 @@
-import { settingsOf } from '../alg/index.js'
+import { settingsOf, whyNoTcp } from '../alg/index.js'
 import type { CheckContext, Finding, Level, Probe } from './check-context.js'
 import { kernelProbes } from './check-kernel.js'
 import { hasNetAdmin, machineProbes } from './check-machine.js'
 import { rulesProbes } from './check-rules.js'
+import { tcpProbes } from './check-tcp.js'
 import type { Command, Invocation } from './command.js'
 import { configOption, runOptions } from './config.js'
 import { type ExitCode, failureOf } from './failure.js'
@@ -29,7 +30,7 @@ async function run(invocation: Invocation): Promise<ExitCode> {
   const { given, out, isColoured } = invocation
   const context = contextOf(invocation)
   let worst: ExitCode = 0
-  for (const probe of [...machineProbes, ...kernelProbes, ...rulesProbes]) {
+  for (const probe of [...machineProbes, ...kernelProbes, ...rulesProbes, ...tcpProbes]) {
     for (const finding of await look(probe, context)) {
       if (finding.level === 'fail') worst = 1
       out(given.has('json') ? `${JSON.stringify(finding)}\n` : findingText(finding, isColoured))
@@ -49,13 +50,16 @@ function contextOf({ given }: Invocation): CheckContext {
   const { helper, process: own } = runOptions(filled)
   const settings = settingsOf(helper)
   const named = (names: readonly string[]) => names.filter((name) => !name.endsWith(UNNAMED))
-  const { ports, queue, masquerade, netns } = settings
+  const { ports, queue, masquerade, netns, tcp, budgets } = settings
   return {
     inside: named(settings.inside),
     outside: named(settings.outside),
     ports,
     queue,
     masquerade,
+    tcp,
+    whyNoTcp: whyNoTcp(settings),
+    connections: budgets.connections,
     netns,
     socket: own.socket,
     isPrivileged: hasNetAdmin(),

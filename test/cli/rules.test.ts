@@ -1,5 +1,6 @@
 import t from 'tap'
 import { deafForwardChains, rulesetBlocks, sipHelperRules } from '../../lib/cli/check-rules.js'
+import { deafInputChains } from '../../lib/cli/check-tcp.js'
 import { tableText } from '../../lib/cli/nft-text.js'
 import type { Expression } from '../../types/nftables.js'
 
@@ -62,6 +63,21 @@ for (const [rule, isDeaf] of filters) {
   })
 }
 
+t.test('input chains that would drop what is proxied', async (t) => {
+  const policy = { inside: ['lan0'], ports: [5060], mark: 0xc8005060 }
+  const deaf = (rule: string) =>
+    deafInputChains(rulesetBlocks(listed(rule).replace('hook forward', 'hook input')), policy)
+  for (const rule of [
+    'meta mark 0xc8005060 accept',
+    'meta l4proto tcp socket transparent 1 accept',
+    'iifname "lan0" tcp dport { 22, 5060 } accept',
+    'iifname "lan0" accept',
+  ])
+    t.same(deaf(rule), [], rule)
+  for (const rule of ['', 'tcp dport 22 accept', 'tcp dport 5060 drop', 'iifname "lan0" tcp dport 22 accept'])
+    t.same(deaf(rule), ['inet filter forward'], rule)
+})
+
 t.test('no forward chain that drops', async (t) => {
   const open = listed('').replace('policy drop', 'policy accept')
   t.same(deafForwardChains(rulesetBlocks(open)), [])
@@ -84,6 +100,9 @@ const expressions: readonly (readonly [Expression, string])[] = [
   [{ kind: 'dnat', to: { address: '2001:db8::1', port: 5060 } }, 'dnat ip6 to [2001:db8::1]:5060'],
   [{ kind: 'limit', rate: 5, per: 'second', over: true }, 'limit rate over 5/second'],
   [{ kind: 'l4proto', is: 17 }, 'meta l4proto udp'],
+  [{ kind: 'tproxy', port: 5, address: '127.0.0.1' }, 'tproxy ip to 127.0.0.1:5'],
+  [{ kind: 'tproxy', port: 5, address: '::1' }, 'tproxy ip6 to [::1]:5'],
+  [{ kind: 'route-oifname', in: ['wan0'] }, 'fib daddr . mark oifname "wan0"'],
 ]
 
 for (const [expression, text] of expressions) {

@@ -268,6 +268,9 @@ t.test('check sees what is in the way', { skip }, async (t) => {
   t.equal(all.code, 0, all.stdout)
   t.notMatch(all.stdout, /^fail/m)
   t.match(all.stdout, /ok +interfaces +wan0 is up/)
+  t.match(all.stdout, /ok +tcp +SIP over TCP can be helped/)
+  t.match(all.stdout, /ok +tcp +TLS is not inspected/)
+  t.match((await cli.ask('check', '--tcp', 'off')).stdout, /ok +tcp +SIP over TCP passes as it is: switched off/)
   const before = gateway.runSync(['nft', 'list', 'ruleset'])
   t.equal(
     (await cli.ask('check', '--json')).stdout
@@ -291,6 +294,9 @@ t.test('check sees what is in the way', { skip }, async (t) => {
     code: 1,
     stdout: /fail +second ALG +the kernel's SIP helper is attached: ip x p: udp dport 5060 ct helper set "s"/,
   })
+  gateway.nft('delete table ip x')
+  gateway.nft('table ip x {\n chain p {\n type filter hook input priority 10; policy drop\n }\n }')
+  t.match((await cli.ask('check')).stdout, /warn +tcp +ip x p drops by policy, and proxied SIP over TCP/)
   gateway.nft('delete table ip x')
   gateway.nft(
     'table ip x {\n chain p {\n type filter hook forward priority 10; policy drop\n ct state established accept\n }\n }',
