@@ -9,6 +9,7 @@ export type {
   RegistrationInfo,
   StreamInfo,
 } from '../types/call.js'
+export type { ConeNatEvents, ConeNatOptions } from '../types/cone.js'
 export type { Endpoint, Family } from '../types/endpoint.js'
 export type { CthelperErrorShape, ErrorCode } from '../types/errors.js'
 export type { HelperEvents, HelperStatus } from '../types/helper.js'
@@ -20,5 +21,5 @@ export type {
   SipHelperOptions,
 } from '../types/options.js'
 export type { MessageContext, OnMessage } from '../types/script.js'
-export { SipHelper } from './alg/index.js'
+export { ConeNat, SipHelper } from './alg/index.js'
 export { CthelperError } from './base/errors.js'

@@ -27,6 +27,7 @@ export interface SipHelperOptions {
   readonly media?: MediaOptions
   readonly signalling?: SignallingOptions
   readonly moh?: MusicOnHoldOptions
+  readonly cone?: ConeOptions
   /** Installs masquerading on the outside interfaces and turns forwarding on; both are taken back on stop. Default false. */
   readonly masquerade?: boolean
   /** How long a pinhole outlives this process, seconds. Default 120. */
@@ -68,6 +69,14 @@ export interface SignallingOptions {
    * Default `live`; in mode firewall `registered`.
    */
   readonly ways?: 'live' | 'registered'
+}
+
+/** Cone filtering for other outbound flows, by the same means; `ConeNat` is the same by itself. */
+export interface ConeOptions {
+  /** Destination ports of the flows, UDP: 3478 for STUN. Default none. No port of `ports`. */
+  readonly ports?: readonly number[]
+  /** `restricted`: the host that was asked may answer from any of its ports; `full`: anybody may. Default `restricted`. */
+  readonly filtering?: 'restricted' | 'full'
 }
 
 /** Music on hold from another host or port than the call's. */

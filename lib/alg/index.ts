@@ -1,4 +1,5 @@
 /** The orchestrator: from queued packet to verdict. Read pipeline.ts first. */
+export { ConeNat } from './cone-nat.js'
 export { MACHINE } from './interfaces.js'
 export { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
 export { tableName, tableOf } from './own-table.js'

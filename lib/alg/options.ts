@@ -26,6 +26,7 @@ export interface Settings {
   /** Empty: everybody. */
   readonly peers: readonly string[]
   readonly ways: 'live' | 'registered'
+  readonly cone: { readonly ports: readonly number[]; readonly filtering: 'restricted' | 'full' }
   readonly moh: { readonly sources: readonly string[]; readonly heldMedia: 'drop' | 'pass' }
   readonly onMessage: OnMessage | undefined
   readonly masquerade: boolean
@@ -66,7 +67,7 @@ export const MODES: Readonly<Record<Mode, ModeRow>> = {
 /** Linux IFNAMSIZ, its NUL left out. */
 const NAME_MAX = 15
 
-function fail(option: string, why: string): never {
+export function fail(option: string, why: string): never {
   throw new CthelperError('ERR_CONFIG', `option ${option}`, `option ${option}: ${why}`)
 }
 
@@ -83,6 +84,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'media',
     'signalling',
     'moh',
+    'cone',
     'masquerade',
     'leaseSec',
     'policy',
@@ -93,6 +95,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
   media: ['ports', 'source', 'early', 'hosts', 'idleSec'],
   signalling: ['callers', 'peers', 'ways'],
   moh: ['sources', 'heldMedia'],
+  cone: ['ports', 'filtering'],
   policy: ['notSip', 'malformed', 'failure', 'signed'],
   budgets: budgetTable.map(({ name }) => name),
   tcp: ['proxy', 'port', 'mark', 'table'],
@@ -107,7 +110,7 @@ function checkKeys(group: string, value: object | undefined): void {
   }
 }
 
-function names(option: string, value: unknown): readonly string[] {
+export function names(option: string, value: unknown): readonly string[] {
   if (!Array.isArray(value) || value.length === 0) fail(option, 'name at least one interface')
   for (const name of value) {
     if (typeof name !== 'string' || name === '' || name.length > NAME_MAX || /[\s/]/.test(name))
@@ -116,13 +119,13 @@ function names(option: string, value: unknown): readonly string[] {
   return value
 }
 
-function integer(option: string, value: unknown, low: number, high: number): number {
+export function integer(option: string, value: unknown, low: number, high: number): number {
   if (!Number.isInteger(value) || (value as number) < low || (value as number) > high)
     fail(option, `${JSON.stringify(value)} is not a whole number from ${low} to ${high}`)
   return value as number
 }
 
-function oneOf<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
+export function oneOf<T extends string>(option: string, value: unknown, choices: readonly T[]): T {
   if (!choices.includes(value as T)) fail(option, `${JSON.stringify(value)} is none of ${choices.join(', ')}`)
   return value as T
 }
@@ -154,13 +157,21 @@ function portRange(value: unknown): readonly [number, number] {
 }
 
 /** The default where nothing is said; `null` says something, and something wrong. */
-function or<T>(value: T | undefined, standard: T): T {
+export function or<T>(value: T | undefined, standard: T): T {
   return value === undefined ? standard : value
 }
 
 function sipPorts(value: unknown): readonly number[] {
   if (!Array.isArray(value) || value.length === 0) fail('ports', 'name at least one SIP port')
   return value.map((it) => integer('ports', it, 1, 65535))
+}
+
+function conePorts(value: unknown, sip: readonly number[]): readonly number[] {
+  if (!Array.isArray(value)) fail('cone.ports', 'must be a list of ports')
+  return value.map((it) => {
+    if (sip.includes(it)) fail('cone.ports', `${it} is a SIP port, whose flows have ways of their own`)
+    return integer('cone.ports', it, 1, 65535)
+  })
 }
 
 function checkedBudgets(given: BudgetOptions, ports: readonly [number, number] | undefined): Budgets {
@@ -229,6 +240,10 @@ export function settingsOf(options: SipHelperOptions): Settings {
     callers: callers === 'registrar' || callers === 'any' ? callers : prefixes('signalling.callers', callers),
     peers: prefixes('signalling.peers', or(signalling.peers, [])),
     ways: oneOf('signalling.ways', or(signalling.ways, MODES[mode].ways), ['live', 'registered']),
+    cone: {
+      ports: conePorts(or(options.cone?.ports, []), or(options.ports, [5060])),
+      filtering: oneOf('cone.filtering', or(options.cone?.filtering, 'restricted'), ['restricted', 'full']),
+    },
     moh: {
       sources: prefixes('moh.sources', or(moh.sources, [])),
       heldMedia: oneOf('moh.heldMedia', or(moh.heldMedia, 'drop'), ['drop', 'pass']),

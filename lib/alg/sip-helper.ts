@@ -1,6 +1,7 @@
 import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { CallInfo, PinholeInfo, RegistrationInfo } from '../../types/call.js'
+import type { ConeNatEvents } from '../../types/cone.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
 import type { Queue, QueuedPacket } from '../../types/nfqueue.js'
@@ -12,6 +13,7 @@ import { type Conntrack, openConntrack } from '../conntrack/index.js'
 import { type Nftables, openNftables } from '../nftables/index.js'
 import { Answers } from './answers.js'
 import { type Carrier, requireCarrier } from './carrier.js'
+import { type ConeNat, openCone } from './cone-nat.js'
 import { Counters } from './counters.js'
 import { type FlowSource, Flows } from './flows.js'
 import { Interfaces } from './interfaces.js'
@@ -67,6 +69,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   readonly #counters = new Counters()
   readonly #undo = new Undo()
   #running: Running | undefined
+  #cone: ConeNat | undefined
   /** With sources of music alone. */
   #music: Music | undefined
 
@@ -153,6 +156,10 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const common = { settings, interfaces, nftables, contacts, counters, undo, onError }
     const tcp = await openTcp({ ...common, messages, table })
     await installOwnTable({ nftables, table: tcp.table, undo, onRepair: () => this.#repaired('table', 1), onError })
+    if (settings.cone.ports.length > 0) {
+      const onWay = (change: ConeNatEvents['way'][0]) => this.emit('pinhole', change)
+      this.#cone = await openCone({ settings, undo, onWay, onError })
+    }
     if (settings.masquerade) undo.push(enableForwarding(outside, netns))
     const timer = setInterval(() => this.#tick(), TICK_MS)
     undo.push(() => clearInterval(timer))
@@ -201,7 +208,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   }
 
   pinholes(): PinholeInfo[] {
-    return this.#running?.pinholes.list() ?? []
+    return [...(this.#running?.pinholes.list() ?? []), ...(this.#cone?.ways() ?? [])]
   }
 
   registrations(): RegistrationInfo[] {

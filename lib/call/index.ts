@@ -2,7 +2,7 @@
 export { isPrivate } from './address-policy.js'
 export { type BudgetName, type BudgetRow, type Budgets, budgetsOf, budgetTable } from './budget.table.js'
 export { Engine, type EngineOptions } from './engine.js'
-export { LocalStream, Path } from './media.js'
+export { LocalStream, Path, type PathOwner } from './media.js'
 export { mergeEdits } from './merge-edits.js'
 export type { CallEvent, HeldCall, Plan } from './plan.js'
 export type { Callers } from './registration-records.js'

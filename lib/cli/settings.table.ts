@@ -162,6 +162,21 @@ export const helperSettings: readonly SettingRow[] = [
     help: 'Conntrack zone of this traffic. Default 0.',
   },
   {
+    name: 'cone-port',
+    value: 'N',
+    isList: true,
+    key: 'cone.ports',
+    read: numbers,
+    help: 'Destination ports of other outbound flows (3478: STUN) that get cone filtering, UDP. Default none.',
+  },
+  {
+    name: 'cone',
+    value: 'restricted|full',
+    key: 'cone.filtering',
+    read: text,
+    help: 'Who gets in to such a flow: the host it asked, from any port, or anybody. Default restricted.',
+  },
+  {
     name: 'moh-source',
     value: 'ADDR[/LENGTH]',
     isList: true,

@@ -17,6 +17,7 @@ t.test('defaults', async (t) => {
     callers: 'registrar',
     peers: [],
     ways: 'live',
+    cone: { ports: [], filtering: 'restricted' },
     moh: { sources: [], heldMedia: 'drop' },
     onMessage: undefined,
     masquerade: false,
