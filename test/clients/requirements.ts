@@ -2,7 +2,12 @@ import { spawnSync } from 'node:child_process'
 import { whyNoLab } from '../../lib/testing/index.js'
 
 /** Debian's packages of the clients, by the command that shows they are there. */
-const packages = { baresip: 'baresip-core', linphonec: 'linphone-cli', kamailio: 'kamailio' } as const
+const packages = {
+  baresip: 'baresip-core',
+  linphonec: 'linphone-cli',
+  kamailio: 'kamailio',
+  turnserver: 'coturn',
+} as const
 
 export type Client = keyof typeof packages
 

@@ -11,7 +11,7 @@ PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 
 # command:package
 missing=
-for entry in baresip:baresip-core linphonec:linphone-cli kamailio:kamailio; do
+for entry in baresip:baresip-core linphonec:linphone-cli kamailio:kamailio turnserver:coturn; do
   command -v "${entry%%:*}" > /dev/null || missing="$missing ${entry##*:}"
 done
 if [ -n "$missing" ] && [ "$(id -u)" -ne 0 ]; then

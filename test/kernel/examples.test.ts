@@ -107,6 +107,22 @@ example('music-on-hold.ts', async (t) => {
   await stops(t, running, lab.gateway, ['lab'])
 })
 
+example('cone.ts', async (t) => {
+  const lab = gatewayLab()
+  t.teardown(() => lab.close())
+  const running = await runExample(lab.gateway, 'cone.ts')
+  const host = await UdpEndpoint.open(lab.phone, { address: lab.phones[0]!.v4, port: 40000 })
+  const server = await UdpEndpoint.open(lab.provider, { address: lab.registrar.v4, port: 3478 })
+  const anybody = await UdpEndpoint.open(lab.provider, { address: lab.stranger.v4, port: 1234 })
+  for (const it of [host, server, anybody]) t.teardown(() => it.close())
+  await host.send('who am I', server.local)
+  const { from } = await server.receive()
+  t.equal(await running.says(/^open/), `open ${from.address}:${from.port} to ${host.local.address}:40000`)
+  await anybody.send('hello', from)
+  t.equal((await host.receive()).bytes.toString(), 'hello')
+  await stops(t, running, lab.gateway, ['lab'])
+})
+
 example('rewrite-source.ts', async (t) => {
   const lab = gatewayLab({ phones: 2 })
   t.teardown(() => lab.close())
