@@ -57,6 +57,7 @@ const MAX_TRANSACTIONS = 32
 export const secondOf = (now: number): number => Math.ceil(now / 1000)
 
 const NONE: readonly never[] = []
+const [JOINED, CANCELLED, HELD, INCOMPLETE] = [1, 2, 4, 8] as const
 
 /** A call as the gateway sees it: all dialogs of one Call-ID of one inside host. Fields are the engine's to change. */
 export class Call implements PathOwner {
@@ -64,20 +65,16 @@ export class Call implements PathOwner {
   readonly caller: Side
   /** From-tag of the first request seen: the other tag of a message names the leg. */
   readonly initiatorTag: string
-  /** The first request seen was sent within a dialog: that one began before us. */
-  readonly isJoined: boolean
   readonly flow: Flow
   readonly since: number
   state: CallState = 'calling'
   deadline = 0
   mark = 0
-  isCancelled = false
   endReason: EndReason | undefined
-  held = false
   /** When the session that was agreed on runs out unless it is refreshed (RFC 4028), seconds since the epoch; 0: never. */
   sessionEnd = 0
-  /** The kernel refused a way of it: a retransmission is a chance to try again. */
-  isIncomplete = false
+  /** Yes and no, a bit each, as every field of every call counts. */
+  #flags = 0
   // Lists of one or two, replaced by `concat` when they change: an array that grows takes room for seventeen.
   legs: readonly Leg[] = NONE
   transactions: readonly Transaction[] = NONE
@@ -101,9 +98,43 @@ export class Call implements PathOwner {
     this.callId = callId
     this.caller = caller
     this.initiatorTag = tags.fromTag
-    this.isJoined = tags.toTag !== ''
+    this.#set(JOINED, tags.toTag !== '')
     this.flow = flow
     this.since = since
+  }
+
+  #set(flag: number, value: boolean): void {
+    this.#flags = value ? this.#flags | flag : this.#flags & ~flag
+  }
+
+  /** The first request seen was sent within a dialog: that one began before us. */
+  get isJoined(): boolean {
+    return (this.#flags & JOINED) !== 0
+  }
+
+  get isCancelled(): boolean {
+    return (this.#flags & CANCELLED) !== 0
+  }
+
+  set isCancelled(value: boolean) {
+    this.#set(CANCELLED, value)
+  }
+
+  get held(): boolean {
+    return (this.#flags & HELD) !== 0
+  }
+
+  set held(value: boolean) {
+    this.#set(HELD, value)
+  }
+
+  /** The kernel refused a way of it: a retransmission is a chance to try again. */
+  get isIncomplete(): boolean {
+    return (this.#flags & INCOMPLETE) !== 0
+  }
+
+  set isIncomplete(value: boolean) {
+    this.#set(INCOMPLETE, value)
   }
 
   get peer(): Endpoint {

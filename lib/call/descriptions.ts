@@ -55,9 +55,19 @@ export class DescriptionReader {
     const bodies = sdpBodies(message, isOffering ? seals : undefined)
     if (bodies.length === 0) return NOTHING
     if (way === 'out' && this.#isTranslated) this.#checkIdentity(message)
+    // Nearly every message has one, and that of the session.
+    if (bodies.length === 1) return this.#only(message, bodies[0]!)
     const all = bodies.flatMap((body) => this.#scan(message, body) ?? [])
     const find = (isEarly: boolean) => all.find(({ body }) => (body.disposition === EARLY) === isEarly)?.sdp
     return { all, session: find(false), early: find(true) }
+  }
+
+  #only(message: SipMessage, body: SdpBody): Descriptions {
+    const described = this.#scan(message, body)
+    if (!described) return NOTHING
+    const isEarly = body.disposition === EARLY
+    const { sdp } = described
+    return { all: [described], session: isEarly ? undefined : sdp, early: isEarly ? sdp : undefined }
   }
 
   get #isTranslated(): boolean {

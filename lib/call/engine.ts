@@ -4,7 +4,7 @@ import type { Binding, Flow, Side, Transport, Way } from '../../types/flow.js'
 import type { Sdp } from '../../types/sdp.js'
 import type { AddressField, SipMessage } from '../../types/sip.js'
 import { Deadlines } from '../base/deadlines.js'
-import { addressFields, uriBodies } from '../sip/index.js'
+import { addressFields, type UriBody, uriBodies } from '../sip/index.js'
 import { AskedHosts } from './asked-hosts.js'
 import { Bindings } from './binding.js'
 import { type Budgets, budgetsOf } from './budget.table.js'
@@ -46,6 +46,7 @@ export interface EngineOptions extends PathPolicy, Omit<ContextOptions, 'portsPe
   readonly isLive?: (path: Path) => boolean
 }
 
+const NO_URIS: readonly UriBody[] = []
 const IDLE_MS = 3_600_000
 
 /**
@@ -148,7 +149,8 @@ export class Engine {
     this.#context.flow = flow
     this.#context.plan = plan
     const described = this.#reader.read(message, way)
-    const uris = described.all[0]?.body.end === message.body.end ? [] : uriBodies(message)
+    const { body } = message
+    const uris = described.all[0]?.body.end === body.end || body.end === body.start ? NO_URIS : uriBodies(message)
     const { method } = message
     // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
     const fields = addressFields(message)

@@ -28,7 +28,7 @@ export function rewriteSdp(
     if (media.rtcp?.address) mapAddress(sdp, media.rtcp.address, way, context, edits)
     const local = way === 'out' ? announced(sdp, media, locals, context) : ours(sdp, media, context)
     if (local) mapPorts(media, local, way, edits)
-    mapEnds(media, way, locals, context, edits)
+    if (hasEnds(media)) mapEnds(media, way, locals, context, edits)
   }
 }
 
@@ -53,6 +53,9 @@ function mapAddress(sdp: Sdp, at: SdpAddress | undefined, way: Way, context: Ses
   } else if (address === outside.address)
     edits.push({ start: range.start, end: range.end, text: insideAddressOf(sdp, at, context) })
 }
+
+const hasEnds = ({ candidates, remoteCandidates, alternatives, path }: SdpMedia): boolean =>
+  candidates.length + remoteCandidates.length + alternatives.length + path.length > 0
 
 /** What names address and port itself: candidates, what they derive from, alternatives, MSRP URIs. */
 function mapEnds(
