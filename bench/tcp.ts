@@ -5,21 +5,25 @@
 import { execFileSync, spawnSync } from 'node:child_process'
 import { mkdtempSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
 import { tmpdir } from 'node:os'
-import { join } from 'node:path'
+import { basename, join } from 'node:path'
 import { fileURLToPath } from 'node:url'
 import { type GatewayLab, gatewayLab, TcpEndpoint, TcpListener } from '../lib/testing/index.js'
 import { COMMAND, end, NODE_FLAGS, onSenderCore, PHONE, startPinned } from './gateways.js'
 
-const ways = ['plain NAT', 'kernel helper', 'HAProxy', 'cthelper'] as const
+const ways = ['plain NAT', 'kernel helper', 'HAProxy', 'cthelper', 'cthelper, UDP'] as const
 type Way = (typeof ways)[number]
 
 const ROUNDS = 3
 const CALLS = 4000
 const SLOTS = 32
 const ALONE = 500
-const IDLE = 10_000
+/** Both ends are this process's: two descriptors a connection, as in the one that is measured. */
+const descriptors = Number(
+  /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity,
+)
+const IDLE = Math.min(10_000, Math.floor((descriptors - 1000) / 2))
 const directory = mkdtempSync(join(tmpdir(), 'cthelper-bench-tcp-'))
-const program = join(directory, 'stream-calls')
+const programs = { tcp: join(directory, 'stream-calls'), udp: join(directory, 'calls') }
 
 const KERNEL_HELPER = `table ip helper {
   ct helper sip { type "sip" protocol tcp; l3proto ip; }
@@ -46,7 +50,11 @@ async function open(way: Way) {
   const lab = gatewayLab()
   lab.phone.ip(`addr add ${PHONE}/24 dev eth0`)
   if (way === 'kernel helper') lab.gateway.nft(KERNEL_HELPER)
-  const child = way === 'cthelper' ? await startCthelper(lab) : way === 'HAProxy' ? await startHaproxy(lab) : undefined
+  const child = way.startsWith('cthelper')
+    ? await startCthelper(lab)
+    : way === 'HAProxy'
+      ? await startHaproxy(lab)
+      : undefined
   const target = way === 'HAProxy' ? lab.gatewayInside.v4 : lab.registrar.v4
   const close = async () => {
     if (child) await end(child)
@@ -82,9 +90,11 @@ async function measure(way: Way): Promise<Measured> {
   try {
     const run = (count: number, slots: number) => {
       const namespaces = [lab.phone.path, lab.provider.path]
-      const argv = [program, ...namespaces, PHONE, target, lab.registrar.v4, String(count), String(slots), '192.168.7.']
+      const ends = way === 'cthelper, UDP' ? [`${PHONE}:5060`, `${target}:5060`] : [PHONE, target, lab.registrar.v4]
+      const program = way === 'cthelper, UDP' ? programs.udp : programs.tcp
+      const argv = [program, ...namespaces, ...ends, String(count), String(slots), '192.168.7.']
       const text = execFileSync(onSenderCore[0], [...onSenderCore.slice(1), ...argv], { encoding: 'utf8' })
-      const [, calls, raw, , seconds] = /calls (\d+) raw (\d+) messages (\d+) seconds ([\d.]+)/.exec(text)!.map(Number)
+      const [, calls, raw, seconds] = /calls (\d+).* raw (\d+).* seconds ([\d.]+)/.exec(text)!.map(Number)
       if (calls !== count) throw new Error(`${way}: ${text}`)
       return { raw: raw!, seconds: seconds! }
     }
@@ -161,7 +171,8 @@ async function memory(): Promise<void> {
 }
 
 try {
-  execFileSync('cc', ['-O2', '-o', program, fileURLToPath(new URL('stream-calls.c', import.meta.url))])
+  for (const file of Object.values(programs))
+    execFileSync('cc', ['-O2', '-o', file, fileURLToPath(new URL(`${basename(file)}.c`, import.meta.url))])
   await calls()
   await memory()
 } finally {

@@ -87,10 +87,12 @@ async function open({ helper, process: own }: RunOptions, log: Log, undo: (() =>
     const metrics = await serveMetrics({ ...own.metrics, status: () => sip.status() })
     undo.push(() => metrics.close())
   }
-  const { carrier, queues } = sip.status()
+  const { carrier, queues, tcp } = sip.status()
   const ways = `${helper.inside.join(', ')} to ${helper.outside.join(', ')}`
   const numbers = queues.map(({ number }) => number).join(' and ')
-  log.say('ready', `${ways}, queue ${numbers}, expectations by helper ${carrier}, control socket ${own.socket}`)
+  const streams = tcp.isProxied ? 'TCP helped' : `TCP left alone (${tcp.why})`
+  const kernel = `queue ${numbers}, expectations by helper ${carrier}`
+  log.say('ready', `${ways}, ${kernel}, ${streams}, control socket ${own.socket}`)
 }
 
 /** `SipHelper.stop` goes on after a failure and reports it as an event; here it makes the exit code. */

@@ -294,6 +294,7 @@ t.test('kill -9: new connections go straight to the server, and a successor pick
     return { client, far: await server.accept() }
   }
   const running = await lab.run()
+  t.match(running.stdout, /ready .*TCP helped/)
   const proxied = await connect()
   t.not(proxied.far.remote.port, proxied.client.local.port, 'made anew')
   await running.end('SIGKILL')
