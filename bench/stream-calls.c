@@ -3,7 +3,7 @@
  * port 5060), SLOTS of them at a time: INVITE with a description, 200 with one, ACK, BYE, 200. Both ends are here: the caller connects from
  * CALLER to TARGET, the callee listens at SERVER (namespaces as paths in /run/netns). PREFIX is how inside addresses begin: a request
  * that arrives with it in it was not rewritten. Nothing heard for five seconds ends it.
- * Prints: calls N raw N messages N seconds S.
+ * SLOTS 0: COUNT times OPTIONS and its answer instead, one after the other. Prints: calls N raw N messages N seconds S.
  */
 #define _GNU_SOURCE
 #include <arpa/inet.h>
@@ -31,6 +31,7 @@ struct end {
 static struct end caller, callee;
 static const char *inside, *server, *prefix;
 static long started, done, raw, messages, wanted;
+static int is_ping;
 
 static void fail(const char *what) {
   perror(what);
@@ -78,7 +79,9 @@ static void say(struct end *end, const char *start, const char *method, int cseq
 }
 
 static void begin_call(void) {
-  if (started < wanted) say(&caller, "INVITE sip:b@bench.invalid SIP/2.0", "INVITE", 1, ++started, inside, 1);
+  if (started >= wanted) return;
+  if (is_ping) say(&caller, "OPTIONS sip:b@bench.invalid SIP/2.0", "OPTIONS", 3, ++started, inside, 0);
+  else say(&caller, "INVITE sip:b@bench.invalid SIP/2.0", "INVITE", 1, ++started, inside, 1);
 }
 
 static long number_of(const char *message) {
@@ -101,6 +104,7 @@ static void at_callee(const char *message) {
   long number = number_of(message);
   if (strstr(message, prefix)) raw++;
   if (message[0] == 'I') say(&callee, "SIP/2.0 200 OK", "INVITE", 1, number, server, 1);
+  else if (message[0] == 'O') say(&callee, "SIP/2.0 200 OK", "OPTIONS", 3, number, server, 0);
   else if (message[0] == 'B') say(&callee, "SIP/2.0 200 OK", "BYE", 2, number, server, 0);
 }
 
@@ -147,7 +151,9 @@ int main(int argc, char **argv) {
   callee.fd = accept(listener, NULL, NULL);
   int on = 1;
   setsockopt(callee.fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  is_ping = atoi(argv[7]) == 0;
   double start = now();
+  if (is_ping) begin_call();
   for (int i = atoi(argv[7]); i > 0; i--) begin_call();
   while (done < wanted) {
     struct pollfd polled[2] = {{caller.fd, POLLIN | (caller.out_length ? POLLOUT : 0), 0},

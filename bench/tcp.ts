@@ -16,7 +16,7 @@ type Way = (typeof ways)[number]
 const ROUNDS = 3
 const CALLS = 4000
 const SLOTS = 32
-const ALONE = 500
+const PINGS = 2000
 /** Both ends are this process's: two descriptors a connection, as in the one that is measured. */
 const descriptors = Number(
   /^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity,
@@ -102,17 +102,19 @@ async function measure(way: Way): Promise<Measured> {
     await new Promise((resolve) => setTimeout(resolve, 500))
     run(200, 8)
     const many = run(CALLS, SLOTS)
-    const alone = run(ALONE, 1)
+    // calls.c has no such thing.
+    const pings = way === 'cthelper, UDP' ? undefined : run(PINGS, 0)
     return {
       callsPerSecond: CALLS / many.seconds,
       raw: many.raw / (CALLS * 3),
-      roundTripUs: (alone.seconds / (ALONE * 2)) * 1e6,
+      roundTripUs: pings ? (pings.seconds / PINGS) * 1e6 : Number.NaN,
     }
   } finally {
     await close()
   }
 }
 
+const whole = (value: number): string => (Number.isNaN(value) ? '-' : value.toFixed(0))
 const median = (values: readonly number[]): number => values.toSorted((a, b) => a - b)[values.length >> 1]!
 
 async function calls(): Promise<void> {
@@ -121,9 +123,7 @@ async function calls(): Promise<void> {
   const results = new Map<Way, Measured[]>(served.map((way) => [way, []]))
   for (let round = 0; round < ROUNDS; round++) for (const way of served) results.get(way)!.push(await measure(way))
   const plain = results.get('plain NAT')!
-  console.log(
-    `way              calls/s   of plain NAT   round trip us   more than NAT   requests with inside addresses`,
-  )
+  console.log(`way              calls/s   of plain NAT   OPTIONS us   more than NAT   requests with inside addresses`)
   for (const [way, measured] of results) {
     const ratio = median(measured.map((it, i) => it.callsPerSecond / plain[i]!.callsPerSecond))
     const added = median(measured.map((it, i) => it.roundTripUs - plain[i]!.roundTripUs))
@@ -132,10 +132,8 @@ async function calls(): Promise<void> {
         .toFixed(0)
         .padStart(7),
       ratio.toFixed(2).padStart(12),
-      median(measured.map((it) => it.roundTripUs))
-        .toFixed(0)
-        .padStart(15),
-      added.toFixed(0).padStart(15),
+      whole(median(measured.map((it) => it.roundTripUs))).padStart(12),
+      whole(added).padStart(15),
       `${(median(measured.map((it) => it.raw)) * 100).toFixed(0)} %`.padStart(18),
     ]
     console.log(`${way.padEnd(15)} ${columns.join(' ')}`)
