@@ -33,11 +33,19 @@ elif [ -n "$missing" ]; then
   rm -f "$log"
 fi
 
-if [ ! -e node_modules/.package-lock.json ] || [ package-lock.json -nt node_modules/.package-lock.json ]; then
+# A checkout gives the lock file a new time, whatever it says.
+lock=$(sha256sum < package-lock.json)
+isInstalled() {
+  [ -e node_modules/.package-lock.json ] || return 1
+  [ "$(cat node_modules/.installed-lock 2> /dev/null)" != "$lock" ] || return 0
+  [ ! package-lock.json -nt node_modules/.package-lock.json ]
+}
+if ! isInstalled; then
   say 'npm ci --ignore-scripts'
   npm ci --ignore-scripts --no-audit --no-fund --loglevel=error < /dev/null
   # npm keeps the lock file's own time where it can; the next run must see that this one came later.
   touch node_modules/.package-lock.json
+  echo "$lock" > node_modules/.installed-lock
 fi
 
 addon=build/Release/cthelper.node
