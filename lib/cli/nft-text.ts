@@ -10,9 +10,11 @@ const priorities = new Map([
   [100, 'srcnat'],
 ])
 
-const TCP_UDP = new Map([
+const PROTOCOLS = new Map([
+  [1, 'icmp'],
   [6, 'tcp'],
   [17, 'udp'],
+  [58, 'ipv6-icmp'],
 ])
 
 /** The text of a table, line end included. */
@@ -107,7 +109,7 @@ const texts: { readonly [K in Expression['kind']]: (expression: Of<K>) => string
   'oifname-set': (it) => `oifname ${not(it.negate)}@${it.set}`,
   iif: (it) => `iif ${it.is}`,
   oif: (it) => `oif ${it.is}`,
-  l4proto: (it) => `meta l4proto ${TCP_UDP.get(it.is) ?? it.is}`,
+  l4proto: (it) => `meta l4proto ${PROTOCOLS.get(it.is) ?? it.is}`,
   nfproto: (it) => `meta nfproto ipv${it.is}`,
   mark: (it) => masked('meta mark', it),
   'set-mark': (it) => `meta mark set ${newMark(it)}`,

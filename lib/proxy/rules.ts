@@ -27,7 +27,7 @@ export const contactSet = (family: Family): string => `tcp_contacts${family}`
  * * Taken from inside: new connections to a SIP port that would leave by an outside interface. From outside: new connections that
  *   an expectation let in, to an endpoint in `tcp_contacts4` or `tcp_contacts6`. What comes otherwise is not ours to let in: it
  *   would no longer pass the forward chain.
- * * Packets of connections that the proxy has: to its sockets.
+ * * Packets of connections that the proxy has, and ICMP errors about them: to its sockets.
  *
  * Both ask for a socket. Without a process there is none, no rule holds, and the packets go on as without these chains.
  */
@@ -42,13 +42,25 @@ export function proxyRules(options: ProxyRulesOptions): { sets: NamedSet[]; chai
   return { sets, chains: [prerouting(options), fromInside(options), fromOutside(options)] }
 }
 
+const [ICMP, ICMPV6] = [1, 58]
 const isTcp: Expression = { kind: 'l4proto', is: 6 }
 const isNew: Expression = { kind: 'ct-state', any: ['new'] }
 
-function prerouting({ inside, outside }: ProxyRulesOptions): Chain {
+function prerouting({ inside, outside, mark }: ProxyRulesOptions): Chain {
+  const errors = [ICMP, ICMPV6].map(
+    (is): Rule => ({
+      expressions: [
+        { kind: 'l4proto', is },
+        { kind: 'iifname', in: [...inside, ...outside] },
+        { kind: 'socket-transparent' },
+        ...toUs(mark),
+      ],
+    }),
+  )
   const rules: Rule[] = [
     { expressions: [isTcp, { kind: 'iifname', in: inside }, { kind: 'goto', chain: 'tcp_inside' }] },
     { expressions: [isTcp, { kind: 'iifname', in: outside }, { kind: 'goto', chain: 'tcp_outside' }] },
+    ...errors,
   ]
   return {
     name: 'tcp',

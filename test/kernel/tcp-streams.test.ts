@@ -129,17 +129,33 @@ t.test('closing: half, both at once, by reset, on either side', { skip }, async 
   await streams.has(0)
 })
 
-t.test('a server that refuses, and one that is not there: the connection is reset', { skip }, async (t) => {
-  const { scene } = await Streams.open(t)
-  const local = { address: scene.phoneAddress(), port: 0 }
-  // 5060 of another address of the provider, where nobody listens; and an address that nobody has.
-  for (const address of [scene.address('mediaServer'), '198.51.100.99']) {
-    const to = { address, port: 5060 }
-    const client = await TcpEndpoint.connect(scene.lab.phone, local, to).catch(({ code }) => code)
-    t.equal(client instanceof TcpEndpoint ? await client.ended : 'reset', 'reset', address)
-  }
-  t.match(scene.sip.status(), { counters: { 'tcp-unreachable': 2 }, sizes: { connections: 0, connecting: 0 } })
-})
+t.test(
+  'a server that refuses, one that a router refuses, one that is silent: the connection is reset',
+  { skip },
+  async (t) => {
+    const { scene } = await Streams.open(t)
+    const { provider, phone, mediaServer, stranger } = scene.lab
+    provider.nft(`table inet refusals {
+    chain input {
+      type filter hook input priority 0
+      ip daddr ${stranger.v4} tcp dport 5060 reject with icmpx host-unreachable
+    }
+  }`)
+    const local = { address: scene.phoneAddress(), port: 0 }
+    const resetAfter = async (address: string): Promise<number> => {
+      const from = performance.now()
+      const client = await TcpEndpoint.connect(phone, local, { address, port: 5060 }).catch(({ code }) => code)
+      if (client instanceof TcpEndpoint) t.equal(await client.ended, 'reset', address)
+      else t.equal(client, 'ECONNRESET', address)
+      return performance.now() - from
+    }
+    // Nobody has the last address: nothing is heard of it at all.
+    const [, routed, silent] = await Promise.all([mediaServer.v4, stranger.v4, '198.51.100.99'].map(resetAfter))
+    t.ok(routed! < 20_000, `an ICMP error about the proxy's connection reaches the proxy, ${routed} ms`)
+    t.ok(silent! > 25_000, `${silent} ms`)
+    t.match(scene.sip.status(), { counters: { 'tcp-unreachable': 3 }, sizes: { connections: 0, connecting: 0 } })
+  },
+)
 
 t.test('a server that does not read: memory stays, the client waits, nothing is lost', { skip }, async (t) => {
   const streams = await Streams.open(t)
