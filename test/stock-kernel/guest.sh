@@ -4,7 +4,7 @@ cd /opt/app || exit
 . test/tally.sh
 echo "# Linux $(uname -r), up $(cut -d' ' -f1 /proc/uptime) s, node $(node --version)"
 # tap's own limit is 30 s; here the file's limit is the only one.
-export TAP_TIMEOUT=${FILE_TIMEOUT:=240}
+export TAP_TIMEOUT=${FILE_TIMEOUT:=420}
 while read -r name; do
   echo "# Subtest: test/kernel/$name"
   # The one module that no kernel loads by itself: SipHelper does where it translates, tests of the lower floors do not.

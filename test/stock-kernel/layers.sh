@@ -3,7 +3,6 @@
 #   kernel: vmlinuz, network modules | userland: this machine's commands and their libraries | node_modules | the compiled project
 
 cache=$PWD/node_modules/.cache/stock-kernel
-mkdir -p "$cache"
 
 commands='bash ip nft conntrack sipp tcpdump node xtables-nft-multi busybox kmod timeout'
 

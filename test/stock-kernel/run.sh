@@ -1,9 +1,9 @@
 #!/bin/bash
 # Kernel tests under a stock Debian kernel, in qemu: test/stock-kernel/run.sh [KERNEL] [TEST...]
 #   KERNEL  a package (linux-image-6.1.0-54-cloud-amd64), or a version to find the newest cloud package of: 6.12 (default), 6.1
-#   TEST    names of test/kernel/NAME.test.ts, or all; default those listed in test/stock-kernel/tests (about five minutes)
-# Environment: ACCEL (qemu -accel, default tcg: kvm may be there and not work), FILE_TIMEOUT (seconds a test file, default 240),
-# CTHELPER_TIME_SCALE (default 1 with kvm, 10 with tcg), GUEST_TIMEOUT (seconds in all, default 900; with all 3600).
+#   TEST    names of test/kernel/NAME.test.ts, or all; default those listed in test/stock-kernel/tests (about twenty minutes)
+# Environment: ACCEL (qemu -accel, default tcg: kvm may be there and not work), FILE_TIMEOUT (seconds a test file, default 420),
+# CTHELPER_TIME_SCALE (default 1 with kvm, 10 with tcg), GUEST_TIMEOUT (seconds in all, default 2700; with all 5400).
 # Prints the guest's TAP; last line: N passed, N failed, N skipped.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -24,6 +24,8 @@ esac
 [ $# -gt 0 ] || mapfile -t default_tests < <(grep -v '^#' "$here/tests")
 [ $# -gt 0 ] || set -- "${default_tests[@]}"
 bash test/prepare.sh --stock-kernel || give_up 'prepare failed'
+# Not before: an install takes all of node_modules away.
+mkdir -p "$cache"
 PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 package=$(kernel_package "$kernel") && [ -n "$package" ] || give_up "no package for kernel $kernel"
 
@@ -36,11 +38,11 @@ app_layer "$work" "$@" || give_up 'cannot compile the tests'
 # The kernel unpacks concatenated archives one over the other.
 cat "$userland" "$kernel_files.cpio" "$modules" "$work/app.cpio" > "$work/initrd"
 
-[ "$1" = all ] && in_all=3600 || in_all=900
+[ "$1" = all ] && in_all=5400 || in_all=2700
 accel=${ACCEL:-tcg}
 [ "$accel" = tcg ] && scale=10 || scale=1
 append="console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on"
-append="$append time_scale=${CTHELPER_TIME_SCALE:-$scale} file_timeout=${FILE_TIMEOUT:-240}"
+append="$append time_scale=${CTHELPER_TIME_SCALE:-$scale} file_timeout=${FILE_TIMEOUT:-420}"
 echo "# $package under qemu ($accel, time scale ${CTHELPER_TIME_SCALE:-$scale})"
 
 # -smp 1: with two, one boot in ten dies in the guest's text patching. The guest's second serial line is what we print.
