@@ -1,34 +1,19 @@
 import { EventEmitter } from 'node:events'
 import type { PinholeInfo } from '../../types/call.js'
 import type { ConeNatEvents, ConeNatOptions } from '../../types/cone.js'
-import type { Endpoint } from '../../types/endpoint.js'
 import type { Flow } from '../../types/flow.js'
 import type { QueuedPacket } from '../../types/nfqueue.js'
 import { CthelperError } from '../base/errors.js'
-import { type Conntrack, openConntrack } from '../conntrack/index.js'
-import { coneTable, openNftables } from '../nftables/index.js'
+import { coneTable } from '../nftables/index.js'
 import { locate } from '../packet/index.js'
-import { requireCarrier } from './carrier.js'
 import { type ConeSettings, coneSettings } from './cone-options.js'
 import { type ConeWay, ConeWays } from './cone-ways.js'
-import { type FirstPacket, Flows } from './flows.js'
-import { Interfaces, MACHINE } from './interfaces.js'
-import { KernelEvents } from './kernel-events.js'
+import type { FirstPacket } from './flows.js'
+import { MACHINE } from './interfaces.js'
+import { KernelSide } from './kernel-side.js'
 import type { Settings } from './options.js'
-import { installOwnTable } from './own-table.js'
-import { Pinholes } from './pinholes.js'
 import type { VerdictSink } from './pipeline.js'
-import { openQueues } from './queues.js'
 import { Undo } from './undo.js'
-
-const TICK_MS = 1000
-
-interface Running {
-  readonly conntrack: Conntrack
-  readonly flows: Flows
-  readonly pinholes: Pinholes
-  readonly interfaces: Interfaces
-}
 
 /**
  * Restricted- or full-cone filtering for chosen outbound UDP flows (RFC 4787 5), by expectations: as long as a flow lives, its inside
@@ -47,7 +32,7 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
   readonly #settings: ConeSettings
   readonly #undo = new Undo()
   readonly #ways: ConeWays
-  #running: Running | undefined
+  #side: KernelSide | undefined
 
   constructor(options: ConeNatOptions) {
     super()
@@ -68,65 +53,33 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
   }
 
   async #start(): Promise<void> {
-    const { netns, inside, outside, leaseSec, queue } = this.#settings
     const undo = this.#undo
-    const onError = (error: Error) => this.#onError(error)
-    const interfaces = await Interfaces.open({ netns, inside, outside, onError })
-    undo.push(() => interfaces.close())
-    const conntrack = await openConntrack(netns === undefined ? {} : { netns })
-    undo.push(() => conntrack.close())
-    const carrier = await requireCarrier(conntrack, { leaseSec, translates: true }, undo)
-    const pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec })
-    const bindingOf = (from: Endpoint, to: Endpoint) => bind(from, to)
-    const flows = new Flows({ get: (tuple) => conntrack.get(tuple), bindingOf, heldBinding: () => undefined })
-    const events = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair: () => undefined, onError })
-    undo.push(() => events.close())
-    this.#running = { conntrack, flows, pinholes, interfaces }
+    const side = await KernelSide.open({ settings: this.#settings, undo, onError: (error) => this.#onError(error) })
+    this.#side = side
     undo.push(() => this.#shut(this.#ways.all()))
-    const queues = await openQueues({ netns, number: queue, asks: true, handler: this, undo, onError })
-    const nftables = openNftables({ netns })
-    undo.push(() => nftables.close())
-    await installOwnTable({
-      nftables,
-      table: () => this.#table(queues[1]?.number),
-      undo,
-      onRepair: () => undefined,
-      onError,
+    const { ports } = this.#settings
+    await side.serve({
+      handle: (packet, sink) => this.#handle(packet, sink),
+      table: (place) => coneTable({ ...place, ports }),
+      tick: (now) => this.#tick(now),
     })
-    const timer = setInterval(() => void this.#tick().catch(onError), TICK_MS)
-    undo.push(() => clearInterval(timer))
-  }
-
-  #table(firstPacketQueue: number | undefined) {
-    const { ports, queue } = this.#settings
-    const { interfaces } = this.#running!
-    const [inside, outside] = [interfaces.ruleNames('inside'), interfaces.ruleNames('outside')]
-    const first = firstPacketQueue === undefined ? {} : { firstPacketQueue }
-    return coneTable({ inside, outside, ports, queue, ...first })
   }
 
   /** Takes everything back: table, queues, ways. */
   async stop(): Promise<void> {
     const [error] = await this.#undo.unwind()
-    this.#running = undefined
+    this.#side = undefined
     if (error) this.#onError(error as Error)
   }
 
   /** The ways that stand. */
   ways(): PinholeInfo[] {
-    return this.#running?.pinholes.list() ?? []
-  }
-
-  /** A flow's first packet before source NAT, on kernels without NFQA_CT. */
-  handleFirst(packet: QueuedPacket, sink: VerdictSink): void {
-    const location = locate(packet.payload)
-    if (location.state !== 'found' || !this.#running) return sink.verdict(packet, 'accept')
-    sink.verdict(packet, 'accept', { mark: this.#running.flows.first(packet, location) })
+    return this.#side?.pinholes.list() ?? []
   }
 
   /** A flow's first packet in its final form: it goes on, with or without a way. */
-  handle(packet: QueuedPacket, sink: VerdictSink): void {
-    const { flows } = this.#running!
+  #handle(packet: QueuedPacket, sink: VerdictSink): void {
+    const { flows } = this.#side!
     const first = flows.take(packet.mark)
     const pass = passing(sink, first)
     const bytes = packet.payload
@@ -151,7 +104,7 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
     }
     const { way, isNew } = asked
     if (!isNew) return
-    const { pinholes } = this.#running!
+    const { pinholes } = this.#side!
     const [failure] = await pinholes.apply([way.path], [], now, () => false)
     if (failure) {
       this.#ways.remove(way)
@@ -161,22 +114,19 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
 
   #tell(kind: 'open' | 'close', way: ConeWay): void {
     if (this.listenerCount('way') === 0) return
-    for (const pinhole of this.#running!.pinholes.describe([way.path])) this.emit('way', { kind, pinhole })
+    for (const pinhole of this.#side!.pinholes.describe([way.path])) this.emit('way', { kind, pinhole })
   }
 
-  async #tick(): Promise<void> {
-    const running = this.#running
-    if (!running) return
-    const { conntrack, pinholes } = running
+  async #tick(now: number): Promise<void> {
+    const { conntrack } = this.#side!
     const unused: ConeWay[] = []
-    for (const way of this.#ways.due(Date.now())) {
+    for (const way of this.#ways.due(now)) {
       const flows = way.flows()
       const entries = await Promise.all(flows.map((tuple) => conntrack.get(tuple)))
       const gone = flows.filter((_, index) => entries[index] === undefined)
       if (!this.#ways.keep(way, gone, Date.now())) unused.push(way)
     }
     await this.#shut(unused)
-    await pinholes.tick(Date.now())
   }
 
   async #shut(ways: readonly ConeWay[]): Promise<void> {
@@ -186,7 +136,7 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
       this.#ways.remove(way)
     }
     const paths = ways.map(({ path }) => path)
-    await this.#running!.pinholes.apply([], paths, Date.now(), () => false)
+    await this.#side!.pinholes.apply([], paths, Date.now(), () => false)
   }
 
   #onError(error: Error): void {
@@ -213,13 +163,6 @@ export async function openCone({ settings, undo, onWay, onError }: OpenConeOptio
   undo.push(() => own.stop())
   return own
 }
-
-const bind = (inside: Endpoint, outside: Endpoint) => ({
-  transport: 'udp' as const,
-  inside,
-  outside,
-  implied: undefined,
-})
 
 /** Accepts a packet with the mark it had before it got a token. */
 function passing(sink: VerdictSink, first: FirstPacket | undefined) {

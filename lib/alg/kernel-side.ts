@@ -1,0 +1,121 @@
+import type { Queue, QueuedPacket } from '../../types/nfqueue.js'
+import type { Table } from '../../types/nftables.js'
+import { type Conntrack, openConntrack } from '../conntrack/index.js'
+import { openNftables } from '../nftables/index.js'
+import { locate } from '../packet/index.js'
+import { type Carrier, requireCarrier } from './carrier.js'
+import { Flows } from './flows.js'
+import { Interfaces } from './interfaces.js'
+import { KernelEvents } from './kernel-events.js'
+import type { KernelSideSettings } from './kernel-side-options.js'
+import { installOwnTable } from './own-table.js'
+import { Pinholes } from './pinholes.js'
+import type { VerdictSink } from './pipeline.js'
+import { openQueues } from './queues.js'
+import type { Undo } from './undo.js'
+
+const TICK_MS = 1000
+
+export interface KernelSideOptions {
+  readonly settings: KernelSideSettings
+  readonly undo: Undo
+  readonly onError: (error: Error) => void
+}
+
+/** What goes into a table of one's own. */
+export interface TablePlace {
+  /** Interface names as rules meet them. */
+  readonly inside: readonly string[]
+  readonly outside: readonly string[]
+  readonly queue: number
+  readonly firstPacketQueue?: number
+}
+
+export interface ServeOptions {
+  /** A packet in its final form; it gets exactly one verdict. */
+  handle(packet: QueuedPacket, sink: VerdictSink): void
+  table(place: TablePlace): Table
+  /** Once a second; leases are renewed after it. */
+  tick(now: number): Promise<void>
+}
+
+/**
+ * What a helper without SIP needs of the kernel, opened in order and taken back by `undo` in reverse: interfaces, conntrack, pinholes
+ * under a carrier, flows, and once there is somebody to `serve`, the queues and a table of its own.
+ */
+export class KernelSide {
+  readonly #options: KernelSideOptions
+  readonly interfaces: Interfaces
+  readonly conntrack: Conntrack
+  readonly carrier: Carrier
+  readonly pinholes: Pinholes
+  readonly flows: Flows
+  #queues: readonly Queue[] = []
+
+  private constructor(options: KernelSideOptions, interfaces: Interfaces, conntrack: Conntrack, carrier: Carrier) {
+    this.#options = options
+    this.interfaces = interfaces
+    this.conntrack = conntrack
+    this.carrier = carrier
+    this.pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec: options.settings.leaseSec })
+    this.flows = new Flows({
+      get: (tuple) => conntrack.get(tuple),
+      bindingOf: (inside, outside) => ({ transport: 'udp', inside, outside, implied: undefined }),
+      heldBinding: () => undefined,
+    })
+  }
+
+  static async open(options: KernelSideOptions): Promise<KernelSide> {
+    const { settings, undo, onError } = options
+    const { netns, inside, outside, leaseSec } = settings
+    const interfaces = await Interfaces.open({ netns, inside, outside, onError })
+    undo.push(() => interfaces.close())
+    const conntrack = await openConntrack(netns === undefined ? {} : { netns })
+    undo.push(() => conntrack.close())
+    const carrier = await requireCarrier(conntrack, { leaseSec, translates: true }, undo)
+    const side = new KernelSide(options, interfaces, conntrack, carrier)
+    const { flows, pinholes } = side
+    const events = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair: () => undefined, onError })
+    undo.push(() => events.close())
+    return side
+  }
+
+  get queues(): readonly Queue[] {
+    return this.#queues
+  }
+
+  /** Packets come from now on. */
+  async serve({ handle, table, tick }: ServeOptions): Promise<void> {
+    const { settings, undo, onError } = this.#options
+    const { netns, queue } = settings
+    const handler = {
+      handle,
+      handleFirst: (packet: QueuedPacket, sink: VerdictSink) => this.#handleFirst(packet, sink),
+    }
+    this.#queues = await openQueues({ netns, number: queue, asks: true, handler, undo, onError })
+    const nftables = openNftables({ netns })
+    undo.push(() => nftables.close())
+    const onRepair = () => undefined
+    await installOwnTable({ nftables, table: () => table(this.#place()), undo, onRepair, onError })
+    const everySecond = async () => {
+      await tick(Date.now())
+      await this.pinholes.tick(Date.now())
+    }
+    const timer = setInterval(() => void everySecond().catch(onError), TICK_MS)
+    undo.push(() => clearInterval(timer))
+  }
+
+  #place(): TablePlace {
+    const [inside, outside] = [this.interfaces.ruleNames('inside'), this.interfaces.ruleNames('outside')]
+    const { queue } = this.#options.settings
+    const first = this.#queues[1]?.number
+    return { inside, outside, queue, ...(first === undefined ? {} : { firstPacketQueue: first }) }
+  }
+
+  /** A flow's first packet before translation, on kernels without NFQA_CT. */
+  #handleFirst(packet: QueuedPacket, sink: VerdictSink): void {
+    const location = locate(packet.payload)
+    if (location.state !== 'found') return sink.verdict(packet, 'accept')
+    sink.verdict(packet, 'accept', { mark: this.flows.first(packet, location) })
+  }
+}
