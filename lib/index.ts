@@ -10,6 +10,16 @@ export type {
   StreamInfo,
 } from '../types/call.js'
 export type { ConeNatEvents, ConeNatOptions } from '../types/cone.js'
+export type {
+  DefinedHelperEvents,
+  DefinedHelperStatus,
+  DefineHelperOptions,
+  ExpectedFlow,
+  HelperPacket,
+  HelperRefusal,
+  OnPacket,
+  PacketContext,
+} from '../types/define.js'
 export type { Endpoint, Family } from '../types/endpoint.js'
 export type { CthelperErrorShape, ErrorCode } from '../types/errors.js'
 export type { HelperEvents, HelperStatus } from '../types/helper.js'
@@ -21,5 +31,5 @@ export type {
   SipHelperOptions,
 } from '../types/options.js'
 export type { MessageContext, OnMessage } from '../types/script.js'
-export { ConeNat, SipHelper } from './alg/index.js'
+export { ConeNat, type DefinedHelper, defineHelper, SipHelper } from './alg/index.js'
 export { CthelperError } from './base/errors.js'

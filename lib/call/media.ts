@@ -204,16 +204,17 @@ export class Path {
     return new Path({ transport, family, inside, local, outside: undefined }, rules)
   }
 
-  /** From `address` (undefined: anybody), any port, to a registered inside endpoint; for as many flows as come. */
+  /** From `address` (undefined: anybody), one port or any (0), to a registered inside endpoint; for as many flows as come. */
   static signalling(
     family: Family,
     { transport, inside, outside }: Binding,
     address: string | undefined,
     owner: PathOwner,
+    port = 0,
   ): Path {
-    const far = { address, port: 0 }
-    const rules = { far, farRtcp: undefined, inbound: true, outbound: false, early: false, owner }
-    return new Path({ transport, family, inside, local: undefined, outside }, { ...rules, source: 'address' })
+    const source = port === 0 ? 'address' : 'exact'
+    const rules = { far: { address, port }, farRtcp: undefined, inbound: true, outbound: false, early: false, owner }
+    return new Path({ transport, family, inside, local: undefined, outside }, { ...rules, source })
   }
 
   get outside(): Endpoint {

@@ -21,6 +21,8 @@ export interface SipTableOptions {
   readonly queueCount?: number
   /** SIP ports, UDP. Default [5060]. */
   readonly ports?: readonly number[]
+  /** Name of their set. Default `sip_ports`. */
+  readonly portSet?: string
   /**
    * NFQUEUE number that shows packets of flows which are not in the conntrack table yet, before source NAT: for kernels that do
    * not deliver conntracks with queued packets (NFQA_CT). Default: no such chain.
@@ -43,6 +45,7 @@ export interface SipTableOptions {
 
 /** The family and name of the project's own table. */
 export const SIP_TABLE = { family: 'inet', name: 'cthelper' } as const
+const PORT_SET = 'sip_ports'
 
 /** After source NAT (NF_IP_PRI_NAT_SRC, 100): packets have their final addresses. */
 const AFTER_SOURCE_NAT = 150
@@ -88,16 +91,16 @@ const UNIQUE_LOCAL = 'fc00::/7'
  */
 export function sipTable(options: SipTableOptions): Table {
   const { firstPacketQueue, queue, queueCount = 1, mediaPorts, masquerade = false } = options
-  const { name = SIP_TABLE.name, machine = false, translates = true } = options
+  const { name = SIP_TABLE.name, portSet = PORT_SET, machine = false, translates = true } = options
   const stray = mediaPorts ? [strayMedia(mediaPorts)] : []
   const chains = [
-    filter(translates ? 'postrouting' : 'forward', AFTER_SOURCE_NAT, portRules('sip')),
-    ...(machine && !translates ? [filter('output', AFTER_FILTERS, portRules('sip'))] : []),
+    filter(translates ? 'postrouting' : 'forward', AFTER_SOURCE_NAT, portRules(portSet, 'sip')),
+    ...(machine && !translates ? [filter('output', AFTER_FILTERS, portRules(portSet, 'sip'))] : []),
     between('sip', queue, queueCount, machine),
   ]
   if (firstPacketQueue !== undefined) chains.push(...firstChains(options, firstPacketQueue))
   if (machine || mediaPorts)
-    chains.push(filter('input', AFTER_FILTERS, [...(machine ? portRules('sip') : []), ...stray]))
+    chains.push(filter('input', AFTER_FILTERS, [...(machine ? portRules(portSet, 'sip') : []), ...stray]))
   if (options.answerMark !== undefined) chains.push(answersChain(options.answerMark))
   if (masquerade) chains.push(masqueradeChain())
   const music = options.music ? musicTable({ ...options.music, machine }) : { sets: [], chains: [] }
@@ -105,18 +108,18 @@ export function sipTable(options: SipTableOptions): Table {
   return { family: SIP_TABLE.family, name, sets, chains: [...chains, ...music.chains] }
 }
 
-function setsOf({ inside, outside, ports = [5060] }: SipTableOptions): NamedSet[] {
+function setsOf({ inside, outside, ports = [5060], portSet = PORT_SET }: SipTableOptions): NamedSet[] {
   return [
-    { name: 'sip_ports', type: 'inet_service', elements: ports },
+    { name: portSet, type: 'inet_service', elements: ports },
     { name: 'inside', type: 'ifname', elements: inside },
     { name: 'outside', type: 'ifname', elements: outside },
   ]
 }
 
 /** Ports first: media, which is nearly everything, fails two comparisons and is gone. */
-function portRules(chain: string, condition: readonly Expression[] = []): Rule[] {
+function portRules(set: string, chain: string, condition: readonly Expression[] = []): Rule[] {
   return (['sport-set', 'dport-set'] as const).map((kind) => ({
-    expressions: [...condition, { kind, protocol: 'udp', set: 'sip_ports' }, { kind: 'goto', chain }],
+    expressions: [...condition, { kind, protocol: 'udp', set }, { kind: 'goto', chain }],
   }))
 }
 
@@ -127,11 +130,14 @@ function filter(hook: NonNullable<Chain['hook']>, priority: number, rules: reado
 /** Not `ct state new`, which lasts until the first answer: retransmissions are in the table and need no second queue. */
 const UNCONFIRMED: Expression = { kind: 'ct-status', any: ['confirmed'], negate: true }
 
-function firstChains({ machine = false, forwardsPorts = false }: SipTableOptions, number: number): Chain[] {
-  const rules = portRules('first', [UNCONFIRMED])
+function firstChains(
+  { machine = false, forwardsPorts = false, portSet = PORT_SET }: SipTableOptions,
+  number: number,
+): Chain[] {
+  const rules = portRules(portSet, 'first', [UNCONFIRMED])
   const queue: Expression[] = [{ kind: 'counter' }, { kind: 'queue', number, bypass: true }]
   const arrives: Expression[] = [
-    { kind: 'dport-set', protocol: 'udp', set: 'sip_ports' },
+    { kind: 'dport-set', protocol: 'udp', set: portSet },
     UNCONFIRMED,
     { kind: 'iifname-set', set: 'outside' },
   ]

@@ -182,6 +182,28 @@ example('pbx.ts', async (t) => {
   await stops(t, running, gateway, ['lab'])
 })
 
+example('tftp-helper.ts', async (t) => {
+  const lab = gatewayLab()
+  t.teardown(() => lab.close())
+  const running = await runExample(lab.gateway, 'tftp-helper.ts')
+  const { provider, registrar, stranger, phones } = lab
+  const [client, well, transfer, other] = await Promise.all([
+    UdpEndpoint.open(lab.phone, { address: phones[0]!.v4, port: 3000 }),
+    UdpEndpoint.open(provider, { address: registrar.v4, port: 69 }),
+    UdpEndpoint.open(provider, { address: registrar.v4, port: 40_100 }),
+    UdpEndpoint.open(provider, { address: stranger.v4, port: 40_100 }),
+  ])
+  t.teardown(() => [client, well, transfer, other].map((endpoint) => endpoint.close()))
+  await client.send('\0\x01file\0octet\0', well.local)
+  const { from } = await well.receive()
+  await other.send('intruder', from)
+  await transfer.send('\0\x03\0\x01block', from)
+  t.match(await client.receive(), { from: transfer.local, bytes: Buffer.from('\0\x03\0\x01block') })
+  t.equal(client.count(), 1)
+  t.match(await running.says(/^open/), `open ${registrar.v4} to ${phones[0]!.v4}`)
+  await stops(t, running, lab.gateway, ['lab'])
+})
+
 t.test('every example is tried here', async (t) => {
   const files = readdirSync(join(root, 'examples')).filter((name) => name.endsWith('.ts'))
   t.same(
