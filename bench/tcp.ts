@@ -155,11 +155,13 @@ async function memory(): Promise<void> {
         ...(await Promise.all(Array.from({ length: 50 }, () => TcpEndpoint.connect(lab.phone, local, server.local)))),
       )
     }
-    while (server.count < IDLE) await new Promise((resolve) => setTimeout(resolve, 100))
+    // On a busy machine some may be given up: those that stand are counted.
+    const patience = performance.now() + 60_000
+    while (server.count < IDLE && performance.now() < patience) await new Promise((resolve) => setTimeout(resolve, 100))
     await new Promise((resolve) => setTimeout(resolve, 3000))
     const grown = residentKiB(child!.pid!) - before
     console.log(
-      `${IDLE} idle connections: ${(grown / 1024).toFixed(0)} MiB more resident, ${(grown / IDLE).toFixed(1)} KiB each`,
+      `${server.count} idle connections: ${(grown / 1024).toFixed(0)} MiB more resident, ${(grown / server.count).toFixed(1)} KiB each`,
     )
     for (const client of clients) client.close()
     server.close()
