@@ -6,6 +6,8 @@ export interface Link {
   readonly index: number
   /** IFLA_IFNAME. */
   readonly name: string
+  /** IFLA_MTU: bytes of the largest packet; 0 where the kernel names none. */
+  readonly mtu: number
   /** IFLA_MASTER: index of the bridge, VRF or bond it is a part of; 0 when of none. */
   readonly master: number
   /** Usable: IFF_UP (an administrator's word) and IFF_LOWER_UP (carrier). */

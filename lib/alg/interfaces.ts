@@ -106,6 +106,11 @@ export class Interfaces {
     return this.#outside.has(index) ? 'outside' : undefined
   }
 
+  /** Bytes of the largest packet that leaves by it; undefined when that is not known. */
+  mtuOf(index: number): number | undefined {
+    return this.#watch.links.get(index)?.mtu || undefined
+  }
+
   isOwn(address: string): boolean {
     return this.#own.has(address)
   }

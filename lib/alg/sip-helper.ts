@@ -132,7 +132,17 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const answers = new Answers(netns)
     undo.push(() => answers.close())
     const wayOf = (packet: QueuedPacket) => interfaces.wayOf(packet)
-    const pipeline = new Pipeline({ judge, flows, counters, policy, limits: sipLimits(settings), answers, wayOf })
+    const mtuOf = (index: number) => interfaces.mtuOf(index)
+    const pipeline = new Pipeline({
+      judge,
+      flows,
+      counters,
+      policy,
+      limits: sipLimits(settings),
+      answers,
+      wayOf,
+      mtuOf,
+    })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
     undo.push(() => kernelEvents.close())

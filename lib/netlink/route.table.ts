@@ -29,6 +29,7 @@ const IFF_LOWER_UP = 1 << 16
 
 const linkTable = {
   name: text(3), // IFLA_IFNAME
+  mtu: u32(4), // IFLA_MTU
   master: u32(10), // IFLA_MASTER
 }
 
@@ -55,10 +56,10 @@ function scopeOf(number: number): AddressScope {
 /** RTM_NEWLINK's or RTM_DELLINK's payload. Undefined when it is too short, or a bridge port's (AF_BRIDGE) or other family's. */
 export function decodeLink(payload: Uint8Array): Link | undefined {
   if (payload.length < IFINFOMSG_LENGTH || payload[0] !== 0) return undefined
-  const { name = '', master = 0 } = decode(linkTable, payload, IFINFOMSG_LENGTH)
+  const { name = '', mtu = 0, master = 0 } = decode(linkTable, payload, IFINFOMSG_LENGTH)
   const flags = readU32(payload, 8)
   const wanted = IFF_UP | IFF_LOWER_UP
-  return { index: readU32(payload, 4), name, master, isUp: (flags & wanted) === wanted }
+  return { index: readU32(payload, 4), name, mtu, master, isUp: (flags & wanted) === wanted }
 }
 
 /** RTM_NEWADDR's or RTM_DELADDR's payload, and whether the address can be used yet. Undefined for other families. */

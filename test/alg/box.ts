@@ -113,7 +113,16 @@ export class Box {
     })
     const { judge, flows } = this
     const wayOf = ({ indev }: QueuedPacket) => (indev === 1 ? 'out' : 'in')
-    this.pipeline = new Pipeline({ judge, flows, counters, policy, limits, answers: { send: () => undefined }, wayOf })
+    this.pipeline = new Pipeline({
+      judge,
+      flows,
+      counters,
+      policy,
+      limits,
+      answers: { send: () => undefined },
+      wayOf,
+      mtuOf: () => undefined,
+    })
   }
 
   packet(way: Way, text: string | Uint8Array, mark = 0): QueuedPacket {

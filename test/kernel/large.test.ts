@@ -1,5 +1,5 @@
 import t from 'tap'
-import { Capture, SipPeer, scaled, sdpText, whyNoLab } from '../../lib/testing/index.js'
+import { Capture, SipPeer, type SipText, scaled, sdpText, whyNoLab } from '../../lib/testing/index.js'
 import { hears, Scene, target } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack', 'tcpdump')
@@ -33,3 +33,37 @@ for (const [family, nat] of [
     t.match(await hears(audio, far.local, far), { packets: 5, from: target(arrived) })
   })
 }
+
+/** Bytes of a message as it is on the wire. */
+function sizeOf({ startLine, headers, body }: SipText): number {
+  const lines = headers.reduce((sum, [name, value]) => sum + name.length + value.length + 4, 0)
+  return startLine.length + 2 + lines + 2 + body.length
+}
+
+t.test(
+  'an INVITE that just fits, and no longer once its ports are longer, crosses in fragments',
+  { skip },
+  async (t) => {
+    const scene = await Scene.open({ helper: { media: { ports: [30000, 30100] } } })
+    t.teardown(() => scene.close())
+    const alice = new SipPeer(await scene.inside(5060), 'alice')
+    const bob = new SipPeer(await scene.outside(5060), 'bob')
+    const to = bob.endpoint.local
+    const body = sdpText({ address: scene.phoneAddress(), ports: [4000] })
+    const invite = (filler: number) =>
+      alice.request('INVITE', to, { headers: [['X-Filler', 'x'.repeat(filler)]], body })
+    // Call-ID, tag and branch have the same length in every request.
+    const short = await invite(1)
+    const arrived = await bob.receiveRequest('INVITE')
+    const [link, headers] = [1500, 28]
+    const room = link - headers - sizeOf(short)
+    t.ok(sizeOf(arrived) > sizeOf(short), 'it grows')
+    const capture = await Capture.start(scene.lab.provider, { device: 'eth0', filter: 'ip[6:2] & 0x3fff != 0' })
+    const sent = await invite(1 + room)
+    t.equal(sizeOf(sent) + headers, link, 'as large as the link takes, with DF, as Linux sends')
+    const large = await bob.receiveRequest('INVITE', { timeoutMs: scaled(3000) })
+    t.equal(large.all('X-Filler')[0]!.length, 1 + room)
+    t.match(target(large), { address: scene.address('gatewayOutside'), port: 30000 }, 'the same stream')
+    t.equal((await capture.stop()).length, 2, 'witness: two fragments on the wire')
+  },
+)

@@ -36,7 +36,13 @@ t.test('a link by its bytes', async (t) => {
   // ifinfomsg: AF_UNSPEC, ARPHRD_ETHER, index 7, flags; IFLA_IFNAME "wan0"
   const head = '0000 0100 07000000'
   const name = '0900 0300 77616e3000 000000'
-  t.strictSame(decodeLink(hex(`${head} 43100100 00000000 ${name}`)), { index: 7, name: 'wan0', isUp: true, master: 0 })
+  t.strictSame(decodeLink(hex(`${head} 43100100 00000000 ${name}`)), {
+    index: 7,
+    name: 'wan0',
+    isUp: true,
+    mtu: 0,
+    master: 0,
+  })
   t.equal(decodeLink(hex(`${head} 03100000 00000000 ${name}`))?.isUp, false, 'no carrier')
   t.equal(decodeLink(hex(`${head} 42100100 00000000 ${name}`))?.isUp, false, 'set down')
   t.equal(decodeLink(hex(`0700 0100 07000000 43100100 00000000 ${name}`)), undefined, 'a bridge port')
@@ -62,7 +68,7 @@ t.test('an address by its bytes', async (t) => {
   t.equal(decodeAddress(hex('02 18 80 00 07000000')), undefined, 'no address')
 })
 
-const lan = { index: 2, name: 'lan0', isUp: true, master: 0 }
+const lan = { index: 2, name: 'lan0', isUp: true, mtu: 1500, master: 0 }
 const address: LinkAddress = {
   linkIndex: 2,
   family: 4,
@@ -101,7 +107,7 @@ t.test('state tells differences, and nothing twice', async (t) => {
 t.test('a table read again yields what was missed', async (t) => {
   const events: RouteEvent[] = []
   const state = new RouteState((event) => events.push(event))
-  state.replace([lan, { index: 3, name: 'wan0', isUp: true, master: 0 }], [address])
+  state.replace([lan, { index: 3, name: 'wan0', isUp: true, mtu: 1500, master: 0 }], [address])
   events.length = 0
   const moved = { ...address, address: '192.0.2.9' }
   state.replace([{ ...lan, isUp: false }], [moved])
