@@ -107,6 +107,30 @@ example('music-on-hold.ts', async (t) => {
   await stops(t, running, lab.gateway, ['lab'])
 })
 
+example('mixed.ts', async (t) => {
+  const lab = gatewayLab()
+  t.teardown(() => lab.close())
+  lab.gateway.ip('link add dmz0 type veth peer name dmz1')
+  const running = await runExample(lab.gateway, 'mixed.ts')
+  const open = async (where: 'phone' | 'provider', address: string, port: number) => {
+    const endpoint = await UdpEndpoint.open(lab[where], { address, port })
+    t.teardown(() => endpoint.close())
+    return endpoint
+  }
+  const alice = new SipPeer(await open('phone', lab.phones[0]!.v4, 5060), 'alice')
+  for (const [who, isTrusted] of [
+    [lab.registrar.v4, true],
+    [lab.stranger.v4, false],
+  ] as const) {
+    const far = new SipPeer(await open('provider', who, 5080), 'far')
+    await alice.request('OPTIONS', far.endpoint.local)
+    const seen = await far.receiveRequest('OPTIONS')
+    const contact = isTrusted ? lab.gatewayOutside.v4 : lab.phones[0]!.v4
+    t.match(seen.get('Via'), contact, isTrusted ? 'the trusted one, at 5080' : 'another one: as it is')
+  }
+  await stops(t, running, lab.gateway, ['lab'])
+})
+
 example('cone.ts', async (t) => {
   const lab = gatewayLab()
   t.teardown(() => lab.close())
