@@ -17,7 +17,7 @@ const below: Readonly<Record<string, readonly string[]>> = {
   conntrack: ['base', 'netlink'],
   nfqueue: ['base', 'netlink', 'packet'],
   nftables: ['base', 'netlink'],
-  proxy: ['base', 'netlink', 'sip'],
+  proxy: ['base', 'netlink'],
   call: ['base', 'packet', 'sip', 'sdp'],
   alg: ['base', 'netlink', 'packet', 'sip', 'sdp', 'conntrack', 'nfqueue', 'nftables', 'proxy', 'call'],
   metrics: ['base', 'alg'],

@@ -77,13 +77,13 @@ export interface SipMessage {
 }
 
 /**
- * What comes next in a stream. `filler`: empty lines between messages (RFC 3261 7.5, RFC 5626 3.5.1), and nothing else. `not-sip` and
+ * What comes next in a stream. `filler`: empty lines between messages (RFC 3261 7.5, RFC 5626 3.5.1), and nothing else. `foreign` and
  * `malformed`: nobody can say where the next message begins, and nothing more is read.
  */
 export type StreamPart =
   | { readonly kind: 'message'; readonly message: SipMessage }
   | { readonly kind: 'filler'; readonly bytes: Uint8Array }
-  | { readonly kind: 'not-sip'; readonly reason: NotSip }
+  | { readonly kind: 'foreign'; readonly reason: NotSip }
   | { readonly kind: 'malformed'; readonly reason: MalformedSip }
 
 /** Bounds of one message. */

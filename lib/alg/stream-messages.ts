@@ -7,8 +7,7 @@ import type { Engine, Plan } from '../call/index.js'
 import type { Attendant, ConnectionEnds, Done } from '../proxy/index.js'
 import type { Counters } from './counters.js'
 import type { Judge, Message } from './judge.js'
-
-const TCP = 6
+import { streamFlowOf } from './stream-flow.js'
 
 export interface StreamMessagesOptions {
   readonly engine: Engine
@@ -26,33 +25,16 @@ export class StreamMessages {
   }
 
   /** The attendant of a connection whose both ends are connected. */
-  async attend(ends: ConnectionEnds): Promise<Attendant> {
-    const { engine } = this.#options
-    const flow = await this.#flowOf(ends)
+  async attend(ends: ConnectionEnds): Promise<Attendant<SipMessage>> {
+    const { engine, get } = this.#options
+    const flow = await streamFlowOf(ends, {
+      get,
+      bindingOf: (inside, outside) => engine.bindingOf(inside, outside, 'tcp'),
+    })
     return {
       judge: (message, way, done) => this.#judge(message, flow, way, done),
       close: () => engine.release(flow),
     }
-  }
-
-  /**
-   * The translation is the kernel's: of the proxy's own connection when it goes out, of the client's when it comes in. Where conntrack
-   * knows neither there is none.
-   */
-  async #flowOf({ family, way, client, server, local }: ConnectionEnds): Promise<Flow> {
-    const { engine, get } = this.#options
-    const tuple = (source: Tuple['source'], destination: Tuple['source']): Tuple => ({
-      family,
-      protocol: TCP,
-      source,
-      destination,
-    })
-    if (way === 'out') {
-      const entry = await get(tuple(local, server))
-      return { family, binding: engine.bindingOf(client, entry?.reply.destination ?? local, 'tcp'), peer: server }
-    }
-    const entry = await get(tuple(server, client))
-    return { family, binding: engine.bindingOf(server, entry?.original.destination ?? server, 'tcp'), peer: client }
   }
 
   #judge(message: SipMessage, flow: Flow, way: Way, done: Done): void {

@@ -1,8 +1,10 @@
 import type { Family } from '../../types/endpoint.js'
 import type { Table } from '../../types/nftables.js'
+import type { SipMessage } from '../../types/sip.js'
 import { CthelperError } from '../base/errors.js'
 import { type Nftables, SIP_TABLE } from '../nftables/index.js'
 import { openRouting, proxyRules, TcpProxy } from '../proxy/index.js'
+import { SipStream } from '../sip/index.js'
 import type { Counters } from './counters.js'
 import type { Interfaces } from './interfaces.js'
 import { MODES, type Settings, sipLimits } from './options.js'
@@ -25,7 +27,7 @@ export interface TcpOptions {
 
 /** SIP over TCP as it is served, or why it is not. */
 export type Tcp =
-  | { readonly isProxied: true; readonly proxy: TcpProxy; readonly table: () => Table }
+  | { readonly isProxied: true; readonly proxy: TcpProxy<SipMessage>; readonly table: () => Table }
   | { readonly isProxied: false; readonly why: string; readonly table: () => Table }
 
 /** Changes the sets of our table. */
@@ -77,6 +79,7 @@ export async function openTcp(options: TcpOptions): Promise<Tcp> {
 async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
   const { settings, interfaces, nftables, contacts, messages, counters, onError } = options
   const { netns, tcp, policy, budgets } = settings
+  const limits = sipLimits(settings)
   const names = [...interfaces.ruleNames('inside'), ...interfaces.ruleNames('outside')]
   const table = () => withTcp(options.table(), settings, interfaces)
   const refusal = await nftables.check(table())
@@ -92,9 +95,9 @@ async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
       connections: budgets.connections,
       hostConnections: budgets.connectionsPerHost,
       hostBytes: budgets.connectionBytesPerHost,
-      message: sipLimits(settings),
     },
-    policy,
+    policy: { foreign: policy.notSip, malformed: policy.malformed },
+    cut: () => new SipStream(limits),
     now: Date.now,
     attend: (ends) => messages.attend(ends),
     count: (reason) => counters.add(reason),

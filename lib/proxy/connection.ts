@@ -1,8 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Way } from '../../types/flow.js'
-import type { SipLimits } from '../../types/sip.js'
-import { Half, type MessageJudge } from './half.js'
+import { type Cutter, Half, type MessageJudge } from './half.js'
 
 /** The ends of a proxied connection. */
 export interface ConnectionEnds {
@@ -18,13 +17,15 @@ export interface ConnectionEnds {
 }
 
 /** What a connection's messages are judged by, for as long as it lasts. */
-export interface Attendant extends MessageJudge {
+export interface Attendant<Message> extends MessageJudge<Message> {
   close(): void
 }
 
-export interface ConnectionOptions {
-  readonly limits: SipLimits
-  readonly policy: { readonly notSip: 'accept' | 'drop'; readonly malformed: 'accept' | 'drop' }
+export interface ConnectionOptions<Message> {
+  /** What becomes of a connection that is not of the protocol, or breaks it. */
+  readonly policy: { readonly foreign: 'accept' | 'drop'; readonly malformed: 'accept' | 'drop' }
+  /** Cuts what goes one way. */
+  cut(way: Way): Cutter<Message>
   now(): number
   count(reason: string): void
   /** False: the connection is to be closed, as its host holds too many. */
@@ -32,21 +33,21 @@ export interface ConnectionOptions {
   onClosed(): void
 }
 
-/** RFC 3261 17: 64*T1. A message that takes longer to come is no message. */
+/** 64*T1 of SIP (RFC 3261 17). A message that takes longer to come is no message. */
 const MESSAGE_MS = 32_000
 /** Ends find out that the other is gone by the proxy's own keep-alives, as theirs end here. */
 const KEEP_ALIVE_MS = 120_000
 
-const passing: MessageJudge = { judge: () => {} }
+const passing: MessageJudge<unknown> = { judge: () => {} }
 
 /** Two sockets and what goes between them. A reset of one is passed on as a reset of the other, a close as a close. */
-export class Connection {
+export class Connection<Message> {
   readonly ends: ConnectionEnds
   readonly #client: Socket
   readonly #server: Socket
-  readonly #options: ConnectionOptions
-  readonly #attendant: Attendant | undefined
-  readonly #halves: readonly Half[]
+  readonly #options: ConnectionOptions<Message>
+  readonly #attendant: Attendant<Message> | undefined
+  readonly #halves: readonly Half<Message>[]
   #open = 2
   #isPassing = false
 
@@ -55,8 +56,8 @@ export class Connection {
     ends: ConnectionEnds,
     client: Socket,
     server: Socket,
-    attendant: Attendant | undefined,
-    options: ConnectionOptions,
+    attendant: Attendant<Message> | undefined,
+    options: ConnectionOptions<Message>,
   ) {
     this.ends = ends
     this.#client = client
@@ -78,20 +79,21 @@ export class Connection {
     for (const half of this.#halves) half.start()
   }
 
-  #half(source: Socket, sink: Socket, way: Way): Half {
-    const { limits, now, count, policy, onHeld } = this.#options
-    return new Half({
+  #half(source: Socket, sink: Socket, way: Way): Half<Message> {
+    const { cut, now, count, policy, onHeld } = this.#options
+    return new Half<Message>({
       source,
       sink,
       way,
       judge: this.#attendant ?? passing,
-      limits,
+      stream: cut(way),
       now,
       onOver: ({ kind, reason }) => {
         count(reason)
-        if ((kind === 'not-sip' ? policy.notSip : policy.malformed) === 'drop') this.reset()
+        if (policy[kind] === 'drop') this.reset()
         else this.pass()
       },
+      onReset: () => this.reset(),
       onHeld: (change) => {
         if (onHeld(change)) return
         count('tcp-bytes-exhausted')
@@ -100,7 +102,7 @@ export class Connection {
     })
   }
 
-  /** It is not SIP, or not any more: from now on everything passes as it is, both ways, and is not looked at. */
+  /** It is not of the protocol, or not any more: from now on everything passes as it is, both ways, and is not looked at. */
   pass(): void {
     if (this.#isPassing) return
     this.#isPassing = true

@@ -1,26 +1,53 @@
 import type { Socket } from 'node:net'
 import type { Way } from '../../types/flow.js'
-import type { SipLimits, SipMessage, StreamPart } from '../../types/sip.js'
-import { SipStream } from '../sip/index.js'
 
-/** What becomes of the messages of a connection. */
-export interface MessageJudge {
-  /** Calls `done` once, now or later. */
-  judge(message: SipMessage, way: Way, done: Done): void
+/** The stream is not of the protocol, or breaks it: nobody can say where the next message begins. */
+export interface Over {
+  readonly kind: 'foreign' | 'malformed'
+  readonly reason: string
 }
 
-/** What becomes of a message: the bytes that go on in its place, undefined: none; and what goes back to its sender, if anything. */
-export type Done = (bytes: Uint8Array | undefined, answer?: Uint8Array) => void
+/** What comes next in a stream; `filler` passes as it is. */
+export type Part<Message> =
+  | { readonly kind: 'message'; readonly message: Message }
+  | { readonly kind: 'filler'; readonly bytes: Uint8Array }
+  | Over
 
-export interface HalfOptions {
+/** Cuts one direction of a connection into messages, however it comes in pieces; `SipStream` is one. */
+export interface Cutter<Message> {
+  /** Bytes that wait for the rest of their message. */
+  readonly size: number
+  /** Takes the next piece, which is kept and must not change. */
+  push(chunk: Uint8Array): void
+  /** The next part, or undefined until more has come. Its bytes stay good. */
+  next(): Part<Message> | undefined
+  /** Takes out everything that has not been given out. */
+  rest(): Uint8Array
+}
+
+/** What becomes of the messages of a connection. */
+export interface MessageJudge<Message> {
+  /** Calls `done` once, now or later. */
+  judge(message: Message, way: Way, done: Done): void
+}
+
+/**
+ * What becomes of a message: the bytes that go on in its place, undefined: none, `reset`: the connection ends; and what goes back to its
+ * sender, if anything.
+ */
+export type Done = (bytes: Uint8Array | 'reset' | undefined, answer?: Uint8Array) => void
+
+export interface HalfOptions<Message> {
   readonly source: Socket
   readonly sink: Socket
   readonly way: Way
-  readonly judge: MessageJudge
-  readonly limits: SipLimits
+  readonly judge: MessageJudge<Message>
+  readonly stream: Cutter<Message>
   now(): number
-  /** The stream is not SIP, or no longer: afterwards `pass` is called, or the connection is closed. */
-  onOver(part: Extract<StreamPart, { reason: string }>): void
+  /** The stream is not of the protocol, or no longer: afterwards `pass` is called, or the connection is closed. */
+  onOver(part: Over): void
+  /** A message ends the connection. */
+  onReset(): void
   /** Bytes held in memory have changed by so many. */
   onHeld(change: number): void
 }
@@ -30,9 +57,8 @@ export interface HalfOptions {
  * While a message waits, or the sink is full, the source is not read. Closing is passed on as it comes: the end of a half after
  * all that was said before it.
  */
-export class Half {
-  readonly #options: HalfOptions
-  readonly #stream: SipStream
+export class Half<Message> {
+  readonly #options: HalfOptions<Message>
   #isPassing = false
   #isWaiting = false
   #hasEnded = false
@@ -40,9 +66,8 @@ export class Half {
   /** Since when the beginning of a message waits for the rest, by `now`; 0: none does. */
   waitingSince = 0
 
-  constructor(options: HalfOptions) {
+  constructor(options: HalfOptions<Message>) {
     this.#options = options
-    this.#stream = new SipStream(options.limits)
   }
 
   start(): void {
@@ -64,29 +89,31 @@ export class Half {
   }
 
   #take(chunk: Buffer): void {
-    this.#stream.push(chunk)
+    this.#options.stream.push(chunk)
     this.#advance()
   }
 
   /** Goes on until a message waits, or nothing more can be made of what has come. */
   #advance(): void {
+    const { stream, sink } = this.#options
     while (!this.#isWaiting && !this.#isPassing) {
-      const part = this.#stream.next()
+      const part = stream.next()
       if (!part) break
       if (part.kind === 'filler') this.#write(part.bytes)
       else if (part.kind === 'message') this.#judge(part.message)
       else this.#options.onOver(part)
     }
-    if (!this.#isWaiting && (this.#isPassing || this.#hasEnded)) this.#write(this.#stream.rest())
+    if (!this.#isWaiting && (this.#isPassing || this.#hasEnded)) this.#write(stream.rest())
     this.#settle()
-    if (this.#hasEnded && !this.#isWaiting && !this.#options.sink.destroyed) this.#options.sink.end()
+    if (this.#hasEnded && !this.#isWaiting && !sink.destroyed) sink.end()
   }
 
-  #judge(message: SipMessage): void {
-    const { judge, way, source } = this.#options
+  #judge(message: Message): void {
+    const { judge, way, source, onReset } = this.#options
     let isLater = false
     this.#isWaiting = true
     judge.judge(message, way, (bytes, answer) => {
+      if (bytes === 'reset') return onReset()
       this.#isWaiting = false
       if (bytes) this.#write(bytes)
       if (answer && source.writable) source.write(answer)
@@ -102,8 +129,8 @@ export class Half {
 
   /** Reads on, or not, and says what is held. */
   #settle(): void {
-    const { source, sink, onHeld, now } = this.#options
-    const { size } = this.#stream
+    const { source, sink, stream, onHeld, now } = this.#options
+    const { size } = stream
     if (size === 0 || this.#isWaiting) this.waitingSince = 0
     else if (this.waitingSince === 0) this.waitingSince = now()
     if (this.#isWaiting || sink.writableNeedDrain) source.pause()

@@ -1,7 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Way } from '../../types/flow.js'
-import type { SipLimits } from '../../types/sip.js'
 import { CthelperError, errnoName } from '../base/errors.js'
 import { type Attendant, Connection, type ConnectionEnds, type ConnectionOptions, reset } from './connection.js'
 import { Hosts } from './hosts.js'
@@ -14,20 +13,19 @@ export interface ProxyLimits {
   readonly hostConnections: number
   /** Bytes held in memory for the connections of one client address. */
   readonly hostBytes: number
-  /** Of one message. */
-  readonly message: SipLimits
 }
 
-export interface ProxyOptions {
+export interface ProxyOptions<Message> {
   readonly netns: string | undefined
   readonly families: readonly Family[]
   /** Where rules bring connections from inside; those from outside come to the next port. */
   readonly port: number
   readonly limits: ProxyLimits
-  readonly policy: ConnectionOptions['policy']
+  readonly policy: ConnectionOptions<Message>['policy']
+  readonly cut: ConnectionOptions<Message>['cut']
   now(): number
   /** Who judges a connection's messages, once its server has taken it; undefined: nobody, it passes as it is. */
-  attend(ends: ConnectionEnds): Promise<Attendant | undefined>
+  attend(ends: ConnectionEnds): Promise<Attendant<Message> | undefined>
   count(reason: string): void
   onError(error: Error): void
 }
@@ -40,22 +38,22 @@ const ATTEMPTS = 8
  * A transparent TCP proxy: connections that rules bring to it are made anew from the client's own address, and what is said on them is
  * judged message by message. Client and server see each other's addresses.
  */
-export class TcpProxy {
-  readonly #options: ProxyOptions
+export class TcpProxy<Message> {
+  readonly #options: ProxyOptions<Message>
   readonly #servers: Server[] = []
-  readonly #connections = new Set<Connection>()
+  readonly #connections = new Set<Connection<Message>>()
   /** Clients whose server has not answered yet. */
   readonly #connecting = new Set<Socket>()
   readonly #hosts: Hosts
   readonly #ports = new SourcePorts()
 
-  private constructor(options: ProxyOptions) {
+  private constructor(options: ProxyOptions<Message>) {
     this.#options = options
     this.#hosts = new Hosts(options.limits)
   }
 
   /** Throws ERR_IN_USE, ERR_PERMISSION, ERR_KERNEL, and leaves nothing behind then. */
-  static async open(options: ProxyOptions): Promise<TcpProxy> {
+  static async open<Message>(options: ProxyOptions<Message>): Promise<TcpProxy<Message>> {
     const proxy = new TcpProxy(options)
     try {
       for (const family of options.families) {
@@ -137,7 +135,7 @@ export class TcpProxy {
   }
 
   async #attend(ends: ConnectionEnds, client: Socket, server: Socket): Promise<void> {
-    const { attend, onError, limits, policy, now, count } = this.#options
+    const { attend, onError, policy, cut, now, count } = this.#options
     const attendant = await attend(ends).catch((error: Error) => void onError(error))
     const { address } = ends.client
     if (!this.#connecting.delete(client)) {
@@ -145,9 +143,9 @@ export class TcpProxy {
       attendant?.close()
       return reset(server)
     }
-    const connection: Connection = new Connection(ends, client, server, attendant, {
-      limits: limits.message,
+    const connection: Connection<Message> = new Connection(ends, client, server, attendant, {
       policy,
+      cut,
       now,
       count,
       onHeld: (change) => this.#hosts.hold(address, change),

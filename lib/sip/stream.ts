@@ -49,7 +49,7 @@ export class SipStream {
     return this.#end - this.#start
   }
 
-  /** Whether it has said `not-sip` or `malformed`. */
+  /** Whether it has said `foreign` or `malformed`. */
   get isOver(): boolean {
     return this.#isOver
   }
@@ -182,7 +182,7 @@ export class SipStream {
   #notSip(reason: NotSip): StreamPart {
     if (this.#messages > 0) return this.#malformed('start-line')
     this.#isOver = true
-    return { kind: 'not-sip', reason }
+    return { kind: 'foreign', reason }
   }
 
   #malformed(reason: MalformedSip): StreamPart {

@@ -9,6 +9,7 @@ import type { Attendant } from '../../lib/proxy/index.js'
 import type { ConntrackEntry } from '../../types/conntrack.js'
 import type { Way } from '../../types/flow.js'
 import type { SetElement } from '../../types/nftables.js'
+import type { SipMessage } from '../../types/sip.js'
 import type { Tuple } from '../../types/tuple.js'
 import { endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, scanned, sdp, World } from '../call/world.js'
 
@@ -56,14 +57,14 @@ class Box {
     this.messages = new StreamMessages({ engine: world.engine, judge, counters, get })
   }
 
-  attend(way: Way = 'out'): Promise<Attendant> {
+  attend(way: Way = 'out'): Promise<Attendant<SipMessage>> {
     const ends = way === 'out' ? { client: CLIENT, server: SERVER } : { client: SERVER, server: CLIENT }
     return this.messages.attend({ family: 4, way, local: LOCAL, ...ends })
   }
 }
 
 /** What goes on in the message's place; undefined: nothing. */
-const pass = (attendant: Attendant, way: Way, text: string): Promise<string | undefined> =>
+const pass = (attendant: Attendant<SipMessage>, way: Way, text: string): Promise<string | undefined> =>
   new Promise((resolve) => {
     attendant.judge(scanned(`\r\n${text}`), way, (bytes) => resolve(bytes && Buffer.from(bytes).toString('latin1')))
   })

@@ -2,11 +2,19 @@ import { once } from 'node:events'
 import { createServer, connect as dial, type Socket } from 'node:net'
 import fc from 'fast-check'
 import t from 'tap'
-import { type Attendant, Connection, type ConnectionOptions } from '../../lib/proxy/connection.js'
+import {
+  type Attendant as AnyAttendant,
+  type ConnectionOptions as AnyOptions,
+  Connection,
+} from '../../lib/proxy/connection.js'
 import { Hosts } from '../../lib/proxy/hosts.js'
 import { SourcePorts } from '../../lib/proxy/source-ports.js'
+import { SipStream } from '../../lib/sip/index.js'
 import { sipText } from '../../lib/testing/index.js'
 import type { SipMessage } from '../../types/sip.js'
+
+type Attendant = AnyAttendant<SipMessage>
+type ConnectionOptions = AnyOptions<SipMessage>
 
 const message = (number: number, body = ''): string =>
   sipText(
@@ -37,14 +45,14 @@ async function pair(): Promise<[Socket, Socket]> {
 interface World {
   readonly client: Socket
   readonly server: Socket
-  readonly connection: Connection
+  readonly connection: Connection<SipMessage>
   readonly counted: string[]
   readonly closed: Promise<void>
   held: number
   now: number
 }
 
-const passing: ConnectionOptions['policy'] = { notSip: 'accept', malformed: 'accept' }
+const passing: ConnectionOptions['policy'] = { foreign: 'accept', malformed: 'accept' }
 
 /** Client and server with a connection of ours between them. */
 async function open(attendant: Attendant | undefined, options: Partial<ConnectionOptions> = {}): Promise<World> {
@@ -56,7 +64,7 @@ async function open(attendant: Attendant | undefined, options: Partial<Connectio
   const closed = new Promise<void>((resolve) => (close = resolve))
   const ends = { family: 4, way: 'out', client: end, server: end, local: end } as const
   const connection = new Connection(ends, ours, theirs, attendant, {
-    limits: {},
+    cut: () => new SipStream(),
     policy: passing,
     now: () => world.now,
     count: (reason) => void world.counted.push(reason),
@@ -157,7 +165,7 @@ t.test('a broken message: passed with all that follows, or reset, by policy; the
   t.same(await Promise.all(read), [message(1) + broken + message(2) + message(4), message(3)])
   t.same(seen, ['c1'], 'nothing is looked at behind it')
   t.same(passed.counted, ['header-line'])
-  const reset = await open(attendant, { policy: { notSip: 'accept', malformed: 'drop' } })
+  const reset = await open(attendant, { policy: { foreign: 'accept', malformed: 'drop' } })
   reset.client.resume().write(broken)
   const [error] = await once(reset.client, 'error')
   t.equal(error.code, 'ECONNRESET')

@@ -75,11 +75,11 @@ t.test('line ends by LF alone, folds, compact Content-Length, a length of its ow
 })
 
 const endings: readonly [string, string, string][] = [
-  ['\x16\x03\x01\x02\0', 'not-sip not-sip', 'TLS'],
-  ['\0\x01\0\0\x21\x12\xa4\x42', 'not-sip stun', 'STUN'],
-  ['POST / HTTP/1.1\r\nHost: x\r\n\r\n', 'not-sip not-sip', 'HTTP'],
-  ['GET\0', 'not-sip not-sip', 'a control character in the first line'],
-  ['\r\nhello\r\n', 'not-sip not-sip', 'behind an empty line'],
+  ['\x16\x03\x01\x02\0', 'foreign not-sip', 'TLS'],
+  ['\0\x01\0\0\x21\x12\xa4\x42', 'foreign stun', 'STUN'],
+  ['POST / HTTP/1.1\r\nHost: x\r\n\r\n', 'foreign not-sip', 'HTTP'],
+  ['GET\0', 'foreign not-sip', 'a control character in the first line'],
+  ['\r\nhello\r\n', 'foreign not-sip', 'behind an empty line'],
   ['OPTIONS sip:a@b SIP/3.0\r\n', 'malformed sip-version', 'another version'],
   [one.replace(/Content-Length: \d+/, 'X: 1'), 'malformed content-length-missing', 'no Content-Length'],
   [one.replace(/Content-Length: \d+/, 'Content-Length: -1'), 'malformed content-length-invalid', 'a bad one'],
@@ -105,7 +105,7 @@ t.test('a slipstream: SIP inside of HTTP is never read, wherever the pieces end'
   const text = `POST / HTTP/1.1\r\nHost: x\r\nContent-Length: ${one.length}\r\n\r\n${one}`
   for (let at = 1; at < text.length; at++) {
     const { parts, rest } = read(cut(text, [at]))
-    if (parts.join() !== '!not-sip not-sip' || rest !== text) t.fail(`cut at ${at}`)
+    if (parts.join() !== '!foreign not-sip' || rest !== text) t.fail(`cut at ${at}`)
   }
   t.pass()
 })
