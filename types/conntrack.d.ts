@@ -89,6 +89,8 @@ export interface ConntrackChanges {
 export type ConntrackOperation =
   | { readonly kind: 'create-conntrack'; readonly conntrack: NewConntrack }
   | ({ readonly kind: 'update-conntrack'; readonly tuple: Tuple; readonly zone?: number } & ConntrackChanges)
+  /** The result has the entry. `tuple` may be that of either direction, here and below. */
+  | { readonly kind: 'get-conntrack'; readonly tuple: Tuple; readonly zone?: number }
   /** `id` guards against deleting a successor with the same tuple. */
   | { readonly kind: 'delete-conntrack'; readonly tuple: Tuple; readonly id?: number; readonly zone?: number }
   | { readonly kind: 'create-expectation'; readonly expectation: Expectation }
@@ -102,6 +104,8 @@ export interface OperationResult {
   readonly errno: number
   readonly errnoName?: string
   readonly kernelMessage?: string
+  /** What `get-conntrack` found. */
+  readonly entry?: ConntrackEntry
 }
 
 /** ctnetlink multicast events. */

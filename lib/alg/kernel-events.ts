@@ -75,7 +75,7 @@ export class KernelEvents {
     const told = () => {
       if (lost > 0) this.#options.onRepair('pinholes', lost)
     }
-    this.#options.conntrack.batch(operations).then(told).catch(this.#options.onError)
+    pinholes.execute(operations).then(told).catch(this.#options.onError)
   }
 
   /** Events were lost: the table itself says what is there. */

@@ -78,7 +78,7 @@ export class Pinholes {
     const first = operations.length
     const counts = opened.map((standing) => this.#putUp(standing, operations))
     if (operations.length === 0) return []
-    const results = await this.#options.kernel.batch(operations)
+    const results = await this.execute(operations)
     const failures: Failure[] = []
     let at = first
     for (const [index, standing] of opened.entries()) {
@@ -87,6 +87,22 @@ export class Pinholes {
       if (failed) await this.#retry(standing, failed, now, relocate, failures)
     }
     return failures
+  }
+
+  /**
+   * Executes what other methods returned, and deletes the conntracks found that expectations of ours did not make: a phone may speak
+   * while its answer waits here. Only looked for after the expectations stand: every later packet meets these.
+   */
+  async execute(operations: readonly ConntrackOperation[]): Promise<OperationResult[]> {
+    const { kernel } = this.#options
+    const results = await kernel.batch(operations)
+    const strays = results.flatMap(({ entry }) => (entry && !this.#isOurs(entry) ? entry : []))
+    if (strays.length > 0) await kernel.batch(strays.map(({ original, id }) => deleteFlow(original, id)))
+    return results
+  }
+
+  #isOurs({ master }: ConntrackEntry): boolean {
+    return master !== undefined && isAnchor(master) && this.#byAnchor.has(keyOfAnchor(master))
   }
 
   async #retry(
@@ -107,7 +123,7 @@ export class Pinholes {
       const first = operations.length
       standing = this.#stand(path, now)
       this.#putUp(standing, operations)
-      const results = await this.#options.kernel.batch(operations)
+      const results = await this.execute(operations)
       failed = refusalIn(operations, results, first, operations.length)
     }
     if (!failed || path.kernel !== standing) return
@@ -166,16 +182,16 @@ export class Pinholes {
     return operations.length - first
   }
 
-  /** Appends a component's expectations, and clears away conntracks that were made without them and would keep them unused. */
+  /** Appends a component's expectations, and asks for conntracks that were made without them: see `execute`. */
   #putUpComponent(
     standing: Standing,
     index: number,
     { expectations, flows, far }: ComponentSpec,
     operations: ConntrackOperation[],
   ): void {
-    const isServed = standing.flows.some((flow) => flow.component === index && flow.farPort === far.port)
-    if (!isServed) for (const tuple of flows) operations.push({ kind: 'delete-conntrack', tuple })
     for (const expectation of expectations) operations.push({ kind: 'create-expectation', expectation })
+    const isServed = standing.flows.some((flow) => flow.component === index && flow.farPort === far.port)
+    if (!isServed) for (const tuple of flows) operations.push({ kind: 'get-conntrack', tuple })
     // The kernel collects an anchor up to a minute late; an expectation's own timer is exact, but begins with the policy's value.
     const { carrier, leaseSec: timeoutSec } = this.#options
     if (carrier.timeoutSec === timeoutSec) return
@@ -302,7 +318,7 @@ export class Pinholes {
     const isLost = ({ standing, at }: (typeof renewed)[0]) =>
       results[at]!.errno === ENOENT && standing.path.kernel === standing
     const lost = renewed.filter(isLost)
-    if (lost.length > 0) await this.#options.kernel.batch(lost.flatMap(({ standing }) => this.#repair(standing)))
+    if (lost.length > 0) await this.execute(lost.flatMap(({ standing }) => this.#repair(standing)))
   }
 
   /** What puts a path up again whose anchor is gone. */

@@ -9,17 +9,17 @@ import type {
 import type { NetlinkEvents, NetlinkReply, NetlinkRequest, NetlinkTransport } from '../../types/netlink.js'
 import type { Tuple } from '../../types/tuple.js'
 import { type CthelperError, errnoName, kernelError } from '../base/errors.js'
-import { decode, encode } from '../netlink/attribute.js'
+import { decode } from '../netlink/attribute.js'
 import { openEvents } from '../netlink/events.js'
 import { NETLINK_NETFILTER } from '../netlink/message.js'
 import { NFGENMSG_LENGTH, nfnetlinkRequest } from '../netlink/nfnetlink.js'
 import { openTransport } from '../netlink/transport.js'
-import { conntrackTable, IPCTNL_MSG_CT_GET, IPCTNL_MSG_CT_GET_STATS, statsTable } from './ctnetlink.table.js'
+import { IPCTNL_MSG_CT_GET_STATS, statsTable } from './ctnetlink.table.js'
 import { dumpRequest, type EntryFilter, flushRequest, matches } from './dump.js'
 import { decodeEvent, type EventFilter, type EventGroup, groupNumbers, type KernelEvent } from './events.js'
 import { Expectations } from './expectations.js'
 import { listHelpers, registerHelper, unregisterHelper } from './helper.js'
-import { decodeEntry, defined, encodeOperations, familyNumber, operationTable } from './message.js'
+import { decodeEntry, encodeOperations, operationTable } from './message.js'
 
 export interface ConntrackOptions {
   /** Network namespace path (/run/netns/NAME); default: the process's own. */
@@ -93,13 +93,11 @@ export class Conntrack {
 
   /** IPCTNL_MSG_CT_GET. `tuple` may be the flow's original or reply tuple. */
   async get(tuple: Tuple, { zone = this.#options.zone }: InZone = {}): Promise<ConntrackEntry | undefined> {
-    const request = nfnetlinkRequest(IPCTNL_MSG_CT_GET, 0, familyNumber(tuple.family), (writer) =>
-      encode(conntrackTable, defined({ original: tuple, zone }), writer),
-    )
-    const { errno, message, replies } = await this.#transport.request(request)
-    if (errno === ENOENT) return undefined
-    if (errno) throw kernelError('IPCTNL_MSG_CT_GET', errno, message)
-    return replies[0] && decodeEntry(replies[0].payload)
+    const [request] = encodeOperations([{ kind: 'get-conntrack', tuple, ...(zone === undefined ? {} : { zone }) }])
+    const reply = await this.#transport.request(request!)
+    if (reply.errno === ENOENT) return undefined
+    if (reply.errno) throw kernelError('IPCTNL_MSG_CT_GET', reply.errno, reply.message)
+    return resultOf(reply).entry
   }
 
   /** Changes a standing entry; false when there is none. EPERM: its timeout is fixed. EBUSY: a status bit cannot be unset. */
@@ -215,8 +213,8 @@ function inZone(operations: readonly ConntrackOperation[], zone: number | undefi
   })
 }
 
-function resultOf({ errno, message }: NetlinkReply): OperationResult {
-  if (errno === 0) return DONE
+function resultOf({ errno, message, replies }: NetlinkReply): OperationResult {
+  if (errno === 0) return replies[0] ? { errno, entry: decodeEntry(replies[0].payload) } : DONE
   return { errno, errnoName: errnoName(errno), ...(message === undefined ? {} : { kernelMessage: message }) }
 }
 

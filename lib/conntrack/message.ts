@@ -11,6 +11,7 @@ import {
   type ExpectAttributes,
   expectTable,
   IPCTNL_MSG_CT_DELETE,
+  IPCTNL_MSG_CT_GET,
   IPCTNL_MSG_CT_NEW,
   IPCTNL_MSG_EXP_DELETE,
   IPCTNL_MSG_EXP_NEW,
@@ -52,6 +53,13 @@ export const operationTable: { readonly [K in ConntrackOperation['kind']]: Opera
     tuple: ({ tuple }) => tuple,
     write: ({ tuple, timeoutSec, mark, markMask, status, zone }, writer) =>
       encode(conntrackTable, defined({ original: tuple, status, timeout: timeoutSec, mark, markMask, zone }), writer),
+  },
+  'get-conntrack': {
+    name: 'IPCTNL_MSG_CT_GET',
+    type: IPCTNL_MSG_CT_GET,
+    flags: 0,
+    tuple: ({ tuple }) => tuple,
+    write: ({ tuple, zone }, writer) => encode(conntrackTable, defined({ original: tuple, zone }), writer),
   },
   'delete-conntrack': {
     name: 'IPCTNL_MSG_CT_DELETE',

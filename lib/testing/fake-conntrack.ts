@@ -60,14 +60,14 @@ export class FakeConntrack {
     return operations.map((operation) => {
       this.recorded.push(operation)
       const errno = this.#refusal(operation) ?? this.#kernel.execute(operation)
-      return errno === 0 ? { errno } : { errno, errnoName: errnoName(errno) }
+      if (errno !== 0) return { errno, errnoName: errnoName(errno) }
+      return operation.kind === 'get-conntrack' ? { errno, entry: this.#find(operation)! } : { errno }
     })
   }
 
   /** One entry, by the tuple of either direction. */
-  async get(tuple: Tuple, { zone }: { readonly zone?: number } = {}): Promise<ConntrackEntry | undefined> {
-    const entry = this.#kernel.table.find(tuple, zone)
-    return entry && entryView(entry, this.#kernel.now)
+  async get(tuple: Tuple, zone: { readonly zone?: number } = {}): Promise<ConntrackEntry | undefined> {
+    return this.#find({ tuple, ...zone })
   }
 
   async dump(filter: FakeEntryFilter = {}): Promise<ConntrackEntry[]> {
@@ -117,6 +117,11 @@ export class FakeConntrack {
   /** One packet passes: counts on its flow, or makes the flow that an expectation allows, or is nothing. */
   packet(tuple: Tuple, zone = 0): PacketResult {
     return this.#kernel.packet(tuple, zone)
+  }
+
+  #find({ tuple, zone }: { readonly tuple: Tuple; readonly zone?: number }): ConntrackEntry | undefined {
+    const entry = this.#kernel.table.find(tuple, zone)
+    return entry && entryView(entry, this.#kernel.now)
   }
 
   #refusal(operation: ConntrackOperation): number | undefined {

@@ -94,6 +94,8 @@ export class FakeKernel {
         return this.#createConntrack(operation)
       case 'update-conntrack':
         return this.#updateConntrack(operation)
+      case 'get-conntrack':
+        return this.table.find(operation.tuple, operation.zone) ? 0 : ENOENT
       case 'delete-conntrack':
         return this.#deleteConntrack(operation)
       case 'create-expectation':

@@ -68,6 +68,7 @@ t.test('updates, deletions and the order of a batch', async (t) => {
     { kind: 'update-conntrack', tuple: anchor.original, timeoutSec: 90, mark: 1, markMask: 0xff },
     { kind: 'update-expectation', expectation: inbound, timeoutSec: 30 },
     { kind: 'delete-expectation', tuple: inbound.tuple, id: 9 },
+    { kind: 'get-conntrack', tuple: anchor.original },
   ]
   const requests = encodeOperations(operations)
   t.strictSame(
@@ -77,6 +78,7 @@ t.test('updates, deletions and the order of a batch', async (t) => {
       [0x100, 0],
       [0x200, 0],
       [0x202, 0],
+      [0x101, 0],
     ],
   )
   const payloads = requests.map(({ payload }) => text(payload))

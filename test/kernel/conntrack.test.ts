@@ -138,6 +138,10 @@ for (const family of [4, 6] as const) {
         Array(4).fill('EEXIST'),
         'a refused operation does not stop the next',
       )
+      const asked = [0, 1].map((n) => ({ kind: 'get-conntrack', tuple: anchorTuple(family, n) }) as const)
+      const [found, none] = await conntrack.batch(asked)
+      t.match(found, { errno: 0, entry: { original: anchorTuple(family, 0), helper: 'sip' } })
+      t.match(none, { errnoName: 'ENOENT' })
       t.ok(await conntrack.delete(anchorTuple(family, 0)))
       t.strictSame(await conntrack.expectations.dump(), [])
       t.equal(listExpectations(namespace, family), '')

@@ -56,6 +56,7 @@ const operation: fc.Arbitrary<ConntrackOperation> = fc.oneof(
     weight: 3,
     arbitrary: fc.tuple(anchor, fc.constantFrom(10, 10, 8, 2, undefined)).map(([n, status]) => newAnchor(n, status)),
   },
+  { weight: 1, arbitrary: anchor.map((n) => ({ kind: 'get-conntrack', tuple: anchorTuple(family, n) }) as const) },
   { weight: 1, arbitrary: anchor.map((n) => ({ kind: 'delete-conntrack', tuple: anchorTuple(family, n) }) as const) },
   {
     weight: 1,
@@ -123,6 +124,8 @@ t.test('random operations: the fake answers as this kernel does', { skip, timeou
         throw new Error(
           `step ${at}: kernel ${real?.errnoName ?? 0}, fake ${ours?.errnoName ?? 0}: ${JSON.stringify(operation)}`,
         )
+      const found = [real, ours].map((it) => it?.entry && entryEssence(it.entry))
+      assert.deepEqual(found[1], found[0], 'the same entry is found')
     }
     assert.deepEqual(
       fake.expectationList().map(essence).sort(),

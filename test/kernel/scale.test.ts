@@ -20,7 +20,9 @@ const skip = whyNoLab('nft', 'conntrack')
 const CALLS = 100
 
 t.test('a trunk: a hundred calls within a second over one flow, all with audio both ways', { skip }, async (t) => {
-  const scene = await Scene.open({ helper: { media: { ports: [30000, 39999] } } })
+  // More calls a second than a host may begin by default.
+  const budgets = { callsPerSecond: 1_000_000 }
+  const scene = await Scene.open({ helper: { media: { ports: [30000, 39999] }, budgets } })
   t.teardown(() => scene.close())
   const pbx = new SipPeer(await scene.inside(5060), 'pbx')
   const provider = new SipPeer(await scene.outside(5060), 'provider')
@@ -108,7 +110,9 @@ t.test('the kernel already expects on that port: the next pair is used', { skip 
 
 t.test('ten thousand calls leave nothing behind', { skip, timeout: scaled(120_000) }, async (t) => {
   const total = timeScale > 1 ? 1000 : 10_000
-  const scene = await Scene.open({ helper: { media: { ports: [30000, 39999] } } })
+  // More calls a second than a host may begin by default.
+  const budgets = { callsPerSecond: 1_000_000 }
+  const scene = await Scene.open({ helper: { media: { ports: [30000, 39999] }, budgets } })
   t.teardown(() => scene.close())
   const [phone, server] = [await scene.inside(5060), await scene.outside(5060)]
   const to = server.local

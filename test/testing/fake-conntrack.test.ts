@@ -110,6 +110,8 @@ t.test('refusals', async (t) => {
     [{ kind: 'update-conntrack', tuple: anchor.original, timeoutSec: 5 }, 'EPERM'],
     [{ kind: 'update-conntrack', tuple: anchorTuple(4, 9), mark: 2 }, 'ENOENT'],
     [{ kind: 'delete-conntrack', tuple: anchor.original, id: 12345 }, 'ENOENT'],
+    [{ kind: 'get-conntrack', tuple: anchor.reply }, undefined],
+    [{ kind: 'get-conntrack', tuple: anchorTuple(4, 9) }, 'ENOENT'],
   ]
   for (const [operation, expected] of table) {
     const [result] = await fake.batch([operation])
