@@ -15,10 +15,19 @@ export type {
   DefinedHelperStatus,
   DefineHelperOptions,
   ExpectedFlow,
+  ExpectedMedia,
+  Frame,
+  Framed,
   HelperPacket,
   HelperRefusal,
+  HelperWay,
+  MediaWay,
   OnPacket,
+  OnStreamMessage,
   PacketContext,
+  PacketHelperOptions,
+  StreamContext,
+  StreamHelperOptions,
 } from '../types/define.js'
 export type { Endpoint, Family } from '../types/endpoint.js'
 export type { CthelperErrorShape, ErrorCode } from '../types/errors.js'

@@ -32,8 +32,8 @@ export interface TablePlace {
 }
 
 export interface ServeOptions {
-  /** A packet in its final form; it gets exactly one verdict. */
-  handle(packet: QueuedPacket, sink: VerdictSink): void
+  /** A packet in its final form; it gets exactly one verdict. Undefined: no packets are queued. */
+  readonly handle: ((packet: QueuedPacket, sink: VerdictSink) => void) | undefined
   table(place: TablePlace): Table
   /** Once a second; leases are renewed after it. */
   tick(now: number): Promise<void>
@@ -88,11 +88,11 @@ export class KernelSide {
   async serve({ handle, table, tick }: ServeOptions): Promise<void> {
     const { settings, undo, onError } = this.#options
     const { netns, queue } = settings
-    const handler = {
-      handle,
-      handleFirst: (packet: QueuedPacket, sink: VerdictSink) => this.#handleFirst(packet, sink),
+    if (handle) {
+      const handleFirst = (packet: QueuedPacket, sink: VerdictSink) => this.#handleFirst(packet, sink)
+      const handler = { handle, handleFirst }
+      this.#queues = await openQueues({ netns, number: queue, asks: true, handler, undo, onError })
     }
-    this.#queues = await openQueues({ netns, number: queue, asks: true, handler, undo, onError })
     const nftables = openNftables({ netns })
     undo.push(() => nftables.close())
     const onRepair = () => undefined

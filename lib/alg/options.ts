@@ -147,7 +147,8 @@ function listOf(
   })
 }
 
-function portRange(value: unknown): readonly [number, number] {
+/** A range of media ports. Throws for what is none. */
+export function portRange(value: unknown): readonly [number, number] {
   if (!Array.isArray(value) || value.length !== 2) fail('media.ports', 'must be [first, last]')
   const first = integer('media.ports', value[0], 1024, 65535)
   const last = integer('media.ports', value[1], 1024, 65535)

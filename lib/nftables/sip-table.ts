@@ -171,7 +171,8 @@ const sides = (set: 'inside' | 'outside'): [from: Expression, to: Expression] =>
   { kind: 'oifname-set', set },
 ]
 
-function strayMedia([first, last]: readonly [number, number]): Rule {
+/** Media to outside ports that nothing is expected at, from an interface in the set `outside`. For a chain at hook input. */
+export function strayMedia([first, last]: readonly [number, number]): Rule {
   const expressions: Expression[] = [
     { kind: 'dport-range', first, last, protocol: 'udp' },
     { kind: 'iifname-set', set: 'outside' },

@@ -1,5 +1,6 @@
 /** A transparent TCP proxy, and what it needs of the machine. */
 export type { Attendant, ConnectionEnds } from './connection.js'
+export { FramedStream, type FramedStreamOptions } from './framed-stream.js'
 export type { Cutter, Done, MessageJudge, Part } from './half.js'
 export { type ProxyLimits, type ProxyOptions, TcpProxy } from './proxy.js'
 export { openRouting, type Routing, type RoutingOptions } from './routing.js'

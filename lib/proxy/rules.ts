@@ -8,6 +8,8 @@ export interface ProxyRulesOptions {
   readonly outside: readonly string[]
   /** What packets for the proxy's sockets are marked with; a routing rule sends that mark to this machine. */
   readonly mark: number
+  /** Name of the set of ports in the same table. Default `sip_ports`. */
+  readonly portSet?: string
   /** Where the proxy listens for connections from inside; for those from outside it is the next port. */
   readonly port: number
 }
@@ -22,9 +24,9 @@ export const LISTENERS: Readonly<Record<Family, string>> = { 4: '127.0.0.1', 6: 
 export const contactSet = (family: Family): string => `tcp_contacts${family}`
 
 /**
- * The sets and chains that bring connections to the proxy, as data, for a table that has a set `sip_ports` of SIP ports.
+ * The sets and chains that bring connections to the proxy, as data, for a table that has a set of ports.
  *
- * * Taken from inside: new connections to a SIP port that would leave by an outside interface. From outside: new connections that
+ * * Taken from inside: new connections to one of the ports that would leave by an outside interface. From outside: new connections that
  *   an expectation let in, to an endpoint in `tcp_contacts4` or `tcp_contacts6`. What comes otherwise is not ours to let in: it
  *   would no longer pass the forward chain.
  * * Packets of connections that the proxy has, and ICMP errors about them: to its sockets.
@@ -72,10 +74,10 @@ function prerouting({ inside, outside, mark }: ProxyRulesOptions): Chain {
   }
 }
 
-function fromInside({ outside, mark, port }: ProxyRulesOptions): Chain {
+function fromInside({ outside, mark, port, portSet = 'sip_ports' }: ProxyRulesOptions): Chain {
   const condition: Expression[] = [
     isNew,
-    { kind: 'dport-set', protocol: 'tcp', set: 'sip_ports' },
+    { kind: 'dport-set', protocol: 'tcp', set: portSet },
     { kind: 'route-oifname', in: outside },
   ]
   const rules = ([4, 6] as const).map((family) => listenerRule(family, condition, port, mark))

@@ -14,7 +14,7 @@ import {
   until,
   whyNoLab,
 } from '../../lib/testing/index.js'
-import type { DefineHelperOptions, HelperRefusal, OnPacket } from '../../types/define.js'
+import type { HelperRefusal, OnPacket, PacketHelperOptions } from '../../types/define.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 
 const skip = whyNoLab('nft', 'conntrack')
@@ -66,7 +66,7 @@ class Scene {
   stranger = (port: number) => this.#open('provider', this.lab.stranger, port)
 
   /** Starts a helper at the gateway; notes what it reports. */
-  async helper(onPacket: OnPacket, options: Partial<DefineHelperOptions> = {}) {
+  async helper(onPacket: OnPacket, options: Partial<PacketHelperOptions> = {}) {
     const place = { inside: ['lan0'], outside: ['wan0'], netns: this.lab.gateway.path }
     const helper = defineHelper({ name: 'tftp', ports: [TFTP], protocol: 'udp', ...place, onPacket, ...options })
     const errors: string[] = []

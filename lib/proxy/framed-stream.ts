@@ -1,0 +1,112 @@
+import type { Frame, Framed } from '../../types/define.js'
+import type { Way } from '../../types/flow.js'
+import { Backlog } from '../base/backlog.js'
+import { CthelperError } from '../base/errors.js'
+import type { Cutter, Part } from './half.js'
+
+export interface FramedStreamOptions {
+  readonly frame: Frame
+  readonly way: Way
+  /** Of one message. */
+  readonly maxBytes: number
+  /** What `frame` threw, or that it said what cannot be. */
+  onError(error: Error): void
+}
+
+/**
+ * Cuts one direction of a connection as somebody's `frame` says. What is over is over: where the next message might begin is not
+ * guessed at.
+ */
+export class FramedStream implements Cutter<Uint8Array> {
+  readonly #options: FramedStreamOptions
+  readonly #backlog = new Backlog()
+  /** Bytes that are filler, whatever they are. */
+  #filler = 0
+  /** How many of the waiting bytes `frame` has seen, and how many have to be there before it is asked again. */
+  #seen = 0
+  #wanted = 0
+  #isOver = false
+
+  constructor(options: FramedStreamOptions) {
+    this.#options = options
+  }
+
+  get size(): number {
+    return this.#backlog.size
+  }
+
+  push(chunk: Uint8Array): void {
+    this.#backlog.push(chunk)
+  }
+
+  rest(): Uint8Array {
+    return this.#backlog.take(this.size)
+  }
+
+  next(): Part<Uint8Array> | undefined {
+    if (this.#isOver || this.size === 0) return undefined
+    if (this.#filler > 0) return this.#skip()
+    if (this.size < this.#wanted || this.size === this.#seen) return undefined
+    const framed = this.#ask()
+    if (!framed) return this.#over('malformed', 'frame-failed')
+    if (framed.state === 'foreign') return this.#over('foreign', 'foreign')
+    if (framed.state === 'filler') {
+      this.#filler = framed.end
+      this.#seen = this.#wanted = 0
+      return this.#skip()
+    }
+    const { maxBytes } = this.#options
+    if (framed.state === 'message') {
+      this.#seen = this.#wanted = 0
+      if (framed.end > maxBytes) return this.#over('malformed', 'message-too-large')
+      return { kind: 'message', message: this.#backlog.take(framed.end) }
+    }
+    this.#seen = this.size
+    this.#wanted = framed.size ?? 0
+    return Math.max(this.size, this.#wanted) > maxBytes ? this.#over('malformed', 'message-too-large') : undefined
+  }
+
+  #skip(): Part<Uint8Array> {
+    const bytes = this.#backlog.take(this.#filler)
+    this.#filler -= bytes.length
+    return { kind: 'filler', bytes }
+  }
+
+  /** What `frame` says of what is there; undefined when that cannot be. */
+  #ask(): Framed | undefined {
+    const { frame, way, onError } = this.#options
+    try {
+      const framed = frame(this.#backlog.peek(), this.#seen, way)
+      const wrong = whatIsWrong(framed, this.size)
+      if (wrong === undefined) return framed
+      throw new CthelperError('ERR_ARGUMENT', 'frame', `frame: ${wrong} of ${this.size} bytes`)
+    } catch (error) {
+      onError(error as Error)
+      return undefined
+    }
+  }
+
+  #over(kind: 'foreign' | 'malformed', reason: string): Part<Uint8Array> {
+    this.#isOver = true
+    return { kind, reason }
+  }
+}
+
+const isCount = (value: unknown): value is number => Number.isSafeInteger(value) && (value as number) > 0
+
+function whatIsWrong(framed: Framed, size: number): string | undefined {
+  switch (framed?.state) {
+    case 'message':
+      return isCount(framed.end) && framed.end <= size ? undefined : `a message ends at ${framed.end}`
+    case 'filler':
+      return isCount(framed.end) ? undefined : `filler ends at ${framed.end}`
+    case 'incomplete':
+      return framed.size === undefined || (isCount(framed.size) && framed.size > size)
+        ? undefined
+        : `${framed.size} bytes are asked for`
+    case 'foreign':
+      return undefined
+    default:
+      return `${JSON.stringify(framed)} is said`
+  }
+}
