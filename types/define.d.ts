@@ -75,11 +75,11 @@ export interface StreamHelperOptions extends AnyHelperOptions {
 }
 
 /**
- * Says what comes next in one direction of a connection. `bytes` is all that waits, at least one byte, borrowed until it returns; it has
- * seen the first `seen` of them before, when it said `incomplete`, and may go on searching there. Pure: how the bytes come in pieces must
- * not matter. When it throws, or says what cannot be, that is reported (`error`), and the connection passes as it is from there on.
+ * Says what comes next in one direction of a connection. `bytes` is all that waits, at least one byte, borrowed until it returns; `from` is
+ * what it said last time of the same bytes, with `incomplete`, and 0 at first: where to go on searching. Pure: how the bytes come in pieces
+ * must not matter. When it throws, or says what cannot be, that is reported (`error`), and the connection passes as it is from there on.
  */
-export type Frame = (bytes: Uint8Array, seen: number, way: Way) => Framed
+export type Frame = (bytes: Uint8Array, from: number, way: Way) => Framed
 
 export type Framed =
   /** The first `end` bytes are a message: `onMessage` is asked. */
@@ -87,7 +87,7 @@ export type Framed =
   /** The first `end` bytes pass as they are, those of them that have not come yet, too. */
   | { readonly state: 'filler'; readonly end: number }
   /** It is asked again when more has come; with `size` not before so many bytes wait. */
-  | { readonly state: 'incomplete'; readonly size?: number }
+  | { readonly state: 'incomplete'; readonly size?: number; readonly from?: number }
   /** Not the protocol: from here on the connection passes as it is, both ways, and is never looked at again. */
   | { readonly state: 'foreign' }
 

@@ -22,8 +22,9 @@ export class FramedStream implements Cutter<Uint8Array> {
   readonly #backlog = new Backlog()
   /** Bytes that are filler, whatever they are. */
   #filler = 0
-  /** How many of the waiting bytes `frame` has seen, and how many have to be there before it is asked again. */
+  /** How many of the waiting bytes `frame` has seen, where it goes on, and how many have to be there before it is asked again. */
   #seen = 0
+  #from = 0
   #wanted = 0
   #isOver = false
 
@@ -52,18 +53,23 @@ export class FramedStream implements Cutter<Uint8Array> {
     if (framed.state === 'foreign') return this.#over('foreign', 'foreign')
     if (framed.state === 'filler') {
       this.#filler = framed.end
-      this.#seen = this.#wanted = 0
+      this.#begin()
       return this.#skip()
     }
     const { maxBytes } = this.#options
     if (framed.state === 'message') {
-      this.#seen = this.#wanted = 0
+      this.#begin()
       if (framed.end > maxBytes) return this.#over('malformed', 'message-too-large')
       return { kind: 'message', message: this.#backlog.take(framed.end) }
     }
     this.#seen = this.size
+    this.#from = framed.from ?? 0
     this.#wanted = framed.size ?? 0
     return Math.max(this.size, this.#wanted) > maxBytes ? this.#over('malformed', 'message-too-large') : undefined
+  }
+
+  #begin(): void {
+    this.#seen = this.#from = this.#wanted = 0
   }
 
   #skip(): Part<Uint8Array> {
@@ -76,7 +82,7 @@ export class FramedStream implements Cutter<Uint8Array> {
   #ask(): Framed | undefined {
     const { frame, way, onError } = this.#options
     try {
-      const framed = frame(this.#backlog.peek(), this.#seen, way)
+      const framed = frame(this.#backlog.peek(), this.#from, way)
       const wrong = whatIsWrong(framed, this.size)
       if (wrong === undefined) return framed
       throw new CthelperError('ERR_ARGUMENT', 'frame', `frame: ${wrong} of ${this.size} bytes`)
@@ -101,9 +107,11 @@ function whatIsWrong(framed: Framed, size: number): string | undefined {
     case 'filler':
       return isCount(framed.end) ? undefined : `filler ends at ${framed.end}`
     case 'incomplete':
-      return framed.size === undefined || (isCount(framed.size) && framed.size > size)
+      if (framed.size !== undefined && !(isCount(framed.size) && framed.size > size))
+        return `${framed.size} bytes are asked for`
+      return framed.from === undefined || (Number.isSafeInteger(framed.from) && framed.from >= 0)
         ? undefined
-        : `${framed.size} bytes are asked for`
+        : `from ${framed.from} it is to go on`
     case 'foreign':
       return undefined
     default:

@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto'
-import { readdirSync, readFileSync } from 'node:fs'
-import { join } from 'node:path'
+import { mkdirSync, mkdtempSync, readdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
 import t, { type Test } from 'tap'
 import ts from 'typescript'
 import {
@@ -10,6 +10,8 @@ import {
   nftRuleset,
   SipPeer,
   sdpText,
+  TcpEndpoint,
+  TcpListener,
   UdpEndpoint,
   until,
   whyNoLab,
@@ -21,15 +23,31 @@ import { call, hears, target } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 
+let programs: string | undefined
+
+/** The examples as JavaScript, in a directory of this package, from where they resolve 'cthelper' as itself. */
+function transpiled(): string {
+  if (programs !== undefined) return programs
+  mkdirSync(join(root, 'build'), { recursive: true })
+  programs = mkdtempSync(join(root, 'build', 'examples-'))
+  for (const name of readdirSync(join(root, 'examples'), { recursive: true, encoding: 'utf8' })) {
+    if (!name.endsWith('.ts')) continue
+    const { outputText } = ts.transpileModule(readFileSync(join(root, 'examples', name), 'utf8'), {
+      compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext, verbatimModuleSyntax: true },
+    })
+    const path = join(programs, name.replace(/\.ts$/, '.js'))
+    mkdirSync(dirname(path), { recursive: true })
+    writeFileSync(path, outputText)
+  }
+  return programs
+}
+t.teardown(() => programs && rmSync(programs, { recursive: true }))
+
 /** Starts examples/NAME and waits until it says that it is ready. */
 async function runExample(namespace: Namespace, name: string): Promise<CliProcess> {
   builtCli()
-  const source = readFileSync(join(root, 'examples', name), 'utf8')
-  const { outputText } = ts.transpileModule(source, {
-    compilerOptions: { target: ts.ScriptTarget.ES2022, module: ts.ModuleKind.ESNext },
-  })
-  // From standard input a program resolves 'cthelper' as the package of its working directory: this one.
-  const argv = ['env', '-u', 'NODE_OPTIONS', process.execPath, '--input-type=module', '-e', outputText]
+  const path = join(transpiled(), name.replace(/\.ts$/, '.js'))
+  const argv = ['env', '-u', 'NODE_OPTIONS', process.execPath, path]
   const running = new CliProcess(namespace.spawn(argv, { cwd: root, stdio: ['ignore', 'pipe', 'pipe'] }))
   await running.says(/^ready$/)
   return running
@@ -225,6 +243,28 @@ example('tftp-helper.ts', async (t) => {
   t.match(await client.receive(), { from: transfer.local, bytes: Buffer.from('\0\x03\0\x01block') })
   t.equal(client.count(), 1)
   t.match(await running.says(/^open/), `open ${registrar.v4} to ${phones[0]!.v4}`)
+  await stops(t, running, lab.gateway, ['lab'])
+})
+
+example('rtsp-helper.ts', async (t) => {
+  const lab = gatewayLab()
+  t.teardown(() => lab.close())
+  const running = await runExample(lab.gateway, 'rtsp-helper.ts')
+  const { provider, registrar, phones } = lab
+  const [phone, server] = [phones[0]!.v4, registrar.v4]
+  const listener = await TcpListener.open(provider, { address: server, port: 554 })
+  t.teardown(() => listener.close())
+  const client = await TcpEndpoint.connect(lab.phone, { address: phone, port: 0 }, listener.local)
+  t.teardown(() => client.close())
+  const taken = await listener.accept()
+  const audio = await UdpEndpoint.open(lab.phone, { address: phone, port: 4000 })
+  const far = await UdpEndpoint.open(provider, { address: server, port: 6970 })
+  t.teardown(() => [audio, far].map((endpoint) => endpoint.close()))
+  await client.send('SETUP rtsp://h/a RTSP/1.0\r\nCSeq: 1\r\nTransport: RTP/AVP;unicast;client_port=4000-4001\r\n\r\n')
+  const asked = (await taken.receive()).bytes.toString()
+  const port = Number(/client_port=(\d+)/.exec(asked)?.[1])
+  t.match(await hears(far, { address: lab.gatewayOutside.v4, port }, audio), { packets: 5, from: far.local })
+  t.equal(await running.says(/^open/), `open ${server}:0 to ${phone}:4000 at ${port}`)
   await stops(t, running, lab.gateway, ['lab'])
 })
 

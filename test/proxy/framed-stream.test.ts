@@ -94,15 +94,13 @@ t.test('too large: said at once where the size is known, else when it is', async
   t.same(read([new Uint8Array(201)], never).parts, ['malformed message-too-large'])
 })
 
-t.test('frame is told what it has seen, and not asked in vain', async (t) => {
+t.test('frame goes on where it said, and is not asked in vain', async (t) => {
   const asked: [number, number][] = []
-  const frame: Frame = (bytes, seen) => {
-    asked.push([bytes.length, seen])
-    return bytes.length < 3
-      ? { state: 'incomplete' }
-      : bytes.length < 9
-        ? { state: 'incomplete', size: 9 }
-        : { state: 'message', end: 9 }
+  const frame: Frame = (bytes, from) => {
+    const { length } = bytes
+    asked.push([length, from])
+    if (length >= 9) return { state: 'message', end: 9 }
+    return length < 3 ? { state: 'incomplete', from: length + 40 } : { state: 'incomplete', size: 9 }
   }
   read(
     Array.from({ length: 11 }, () => new Uint8Array(1)),
@@ -110,11 +108,11 @@ t.test('frame is told what it has seen, and not asked in vain', async (t) => {
   )
   t.same(asked, [
     [1, 0],
-    [2, 1],
-    [3, 2],
-    [9, 3],
+    [2, 41],
+    [3, 42],
+    [9, 0],
     [1, 0],
-    [2, 1],
+    [2, 41],
   ])
 })
 
@@ -125,6 +123,7 @@ t.test('what cannot be, and what is thrown, is reported, and the rest is left', 
     [{ state: 'message', end: 0 }, /a message ends at 0/],
     [{ state: 'filler', end: Number.NaN }, /filler ends at NaN/],
     [{ state: 'incomplete', size: 3 }, /3 bytes are asked for/],
+    [{ state: 'incomplete', from: -1 }, /from -1/],
     [{ state: 'whole' }, /"whole"/],
     [undefined, /undefined is said/],
   ] as const) {

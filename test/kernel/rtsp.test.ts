@@ -1,0 +1,297 @@
+/** RTSP (examples/rtsp) over real sockets: what arrives where, with the gateway's forward policy drop. */
+import t, { type Test } from 'tap'
+import { frame, onMessage } from '../../examples/rtsp/helper.js'
+import { type DefinedHelper, defineHelper } from '../../lib/index.js'
+import {
+  conntrackEntries,
+  expectations,
+  type GatewayLab,
+  gatewayLab,
+  type LabNat,
+  nftRuleset,
+  TcpEndpoint,
+  TcpListener,
+  UdpEndpoint,
+  until,
+  whyNoLab,
+} from '../../lib/testing/index.js'
+import type { StreamHelperOptions } from '../../types/define.js'
+import type { Endpoint, Family } from '../../types/endpoint.js'
+import { hears } from './scene.js'
+
+const skip = whyNoLab('nft', 'conntrack')
+const RTSP = 554
+
+/** A client inside and a server outside, each with RTP and RTCP sockets. */
+class Scene {
+  readonly lab: GatewayLab
+  readonly family: Family
+  readonly errors: string[] = []
+  readonly refusals: string[] = []
+  readonly #t: Test
+
+  constructor(t: Test, family: Family = 4, nat?: LabNat) {
+    this.#t = t
+    this.family = family
+    this.lab = gatewayLab({ family, phones: 2, ...(nat ? { nat } : {}) })
+    t.teardown(() => this.lab.close())
+  }
+
+  async helper(options: Partial<StreamHelperOptions> = {}): Promise<DefinedHelper> {
+    const place = { inside: ['lan0'], outside: ['wan0'], netns: this.lab.gateway.path }
+    const helper = defineHelper({
+      name: 'rtsp',
+      ports: [RTSP],
+      protocol: 'tcp',
+      ...place,
+      frame,
+      onMessage,
+      ...options,
+    })
+    helper.on('error', ({ message }) => this.errors.push(message))
+    helper.on('refused', ({ reason }) => this.refusals.push(reason))
+    this.#t.teardown(() => helper.stop())
+    await helper.start()
+    return helper
+  }
+
+  address(addresses: { v4: string; v6: string }): string {
+    return this.family === 4 ? addresses.v4 : addresses.v6
+  }
+
+  async udp(where: 'phone' | 'provider', addresses: { v4: string; v6: string }, port: number): Promise<UdpEndpoint> {
+    const endpoint = await UdpEndpoint.open(this.lab[where], { address: this.address(addresses), port })
+    this.#t.teardown(() => endpoint.close())
+    return endpoint
+  }
+
+  async listen(where: 'phone' | 'provider', addresses: { v4: string; v6: string }): Promise<TcpListener> {
+    const listener = await TcpListener.open(this.lab[where], { address: this.address(addresses), port: RTSP })
+    this.#t.teardown(() => listener.close())
+    return listener
+  }
+
+  async connect(server: TcpListener, phone = 0): Promise<Dialogue> {
+    const local = { address: this.address(this.lab.phones[phone]!), port: 0 }
+    const client = await TcpEndpoint.connect(this.lab.phone, local, server.local)
+    this.#t.teardown(() => client.close())
+    return new Dialogue(client, await server.accept())
+  }
+
+  /** Media sockets of both ends. */
+  async media(phone = 0, port = 4000, serverPort = 6970): Promise<Media> {
+    const { phones, registrar } = this.lab
+    return {
+      rtp: await this.udp('phone', phones[phone]!, port),
+      rtcp: await this.udp('phone', phones[phone]!, port + 1),
+      farRtp: await this.udp('provider', registrar, serverPort),
+      farRtcp: await this.udp('provider', registrar, serverPort + 1),
+    }
+  }
+}
+
+type Media = Record<'rtp' | 'rtcp' | 'farRtp' | 'farRtcp', UdpEndpoint>
+
+/** What client and server say to each other. */
+class Dialogue {
+  readonly client: TcpEndpoint
+  readonly server: TcpEndpoint
+  #cseq = 0
+
+  constructor(client: TcpEndpoint, server: TcpEndpoint) {
+    this.client = client
+    this.server = server
+  }
+
+  /** A request and its response, as they arrive. `from`: who asks. */
+  async exchange(
+    method: string,
+    headers: readonly string[],
+    answer: readonly string[],
+    { uri = 'rtsp://server.invalid/a', status = '200 OK', from = this.client } = {},
+  ): Promise<{ request: string; response: string }> {
+    const to = from === this.client ? this.server : this.client
+    const cseq = `CSeq: ${++this.#cseq}`
+    await from.send([`${method} ${uri} RTSP/1.0`, cseq, ...headers, '', ''].join('\r\n'))
+    const request = (await to.receive()).bytes.toString('latin1')
+    await to.send([`RTSP/1.0 ${status}`, cseq, ...answer, '', ''].join('\r\n'))
+    return { request, response: (await from.receive()).bytes.toString('latin1') }
+  }
+
+  /** Sets a stream up, and says where the server is to send to, and the client to. */
+  async setup(
+    { rtp, farRtp }: Pick<Media, 'rtp' | 'farRtp'>,
+    from = this.client,
+  ): Promise<{ told: Ports; heard: Ports }> {
+    const pair = ({ local: { port } }: UdpEndpoint) => `${port}-${port + 1}`
+    const client = `RTP/AVP;unicast;client_port=${pair(rtp)}`
+    const asks = async (asked: string) => {
+      const told = portsIn(asked, 'client_port')
+      const granted = `RTP/AVP;unicast;client_port=${told.join('-')};server_port=${pair(farRtp)}`
+      return { told, answer: ['Session: 1234', `Transport: ${granted}`] }
+    }
+    const to = from === this.client ? this.server : this.client
+    const cseq = `CSeq: ${++this.#cseq}`
+    await from.send(['SETUP rtsp://server.invalid/a RTSP/1.0', cseq, `Transport: ${client}`, '', ''].join('\r\n'))
+    const { told, answer } = await asks((await to.receive()).bytes.toString('latin1'))
+    await to.send(['RTSP/1.0 200 OK', cseq, ...answer, '', ''].join('\r\n'))
+    const response = (await from.receive()).bytes.toString('latin1')
+    return { told, heard: [...portsIn(response, 'client_port'), ...portsIn(response, 'server_port')] }
+  }
+
+  teardown = () => this.exchange('TEARDOWN', ['Session: 1234'], [])
+}
+
+type Ports = readonly number[]
+const portsIn = (text: string, name: string): number[] =>
+  (new RegExp(`${name}=(\\d+)-(\\d+)`).exec(text) ?? []).slice(1).map(Number)
+
+const endpoint = (address: string, port: number | undefined): Endpoint => ({ address, port: port ?? 0 })
+
+for (const [family, nat] of [
+  [4, 'masquerade'],
+  [4, 'none'],
+  [6, 'nat66'],
+  [6, 'none'],
+] as const) {
+  t.test(`IPv${family}, ${nat}: a client inside`, { skip }, async (t) => {
+    const scene = new Scene(t, family, nat)
+    const { lab } = scene
+    const helper = await scene.helper()
+    const server = await scene.listen('provider', lab.registrar)
+    const rtsp = await scene.connect(server)
+    const media = await scene.media()
+    const { told, heard } = await rtsp.setup(media)
+    t.same(heard, [4000, 4001, 6970, 6971], 'the client sees its own ports')
+    const at = nat === 'none' ? media.rtp.local.address : scene.address(lab.gatewayOutside)
+    const [rtp, rtcp] = told.map((port) => endpoint(at, port))
+    t.ok((await expectations(lab.gateway)).length >= 4, 'witness: conntrack -L expect')
+    t.match(helper.pinholes(), [
+      { kind: 'media', transport: 'udp', inside: media.rtp.local, outside: rtp, far: media.farRtp.local },
+    ])
+    const stranger = await scene.udp('provider', lab.stranger, 6970)
+    t.match(await hears(stranger, rtp!, media.rtp), { packets: 0 }, 'a stranger')
+    const { rtp: near, rtcp: nearRtcp, farRtp, farRtcp } = media
+    t.match(await hears(farRtp, rtp!, near), { packets: 5, from: farRtp.local }, 'RTP in')
+    t.match(await hears(nearRtcp, farRtcp.local, farRtcp), { packets: 5, from: rtcp }, 'RTCP out, before any came in')
+    t.match(await hears(farRtcp, rtcp!, nearRtcp), { packets: 5, from: farRtcp.local }, 'RTCP in')
+    t.match(await hears(near, farRtp.local, farRtp), { packets: 5, from: rtp }, 'out by the same port')
+    await until(async () => (await expectations(lab.gateway)).length === 0)
+    await rtsp.teardown()
+    t.same(helper.pinholes(), [])
+    t.match(await hears(farRtp, rtp!, near), { packets: 0 }, 'a flow that lived is shut')
+    t.match(await hears(farRtcp, rtcp!, nearRtcp), { packets: 0 })
+    t.same(await expectations(lab.gateway), [])
+    t.same([...scene.errors, ...scene.refusals], [])
+  })
+}
+
+t.test('two clients with the same ports; without a helper there is silence', { skip }, async (t) => {
+  const scene = new Scene(t)
+  const server = await scene.listen('provider', scene.lab.registrar)
+  const gateway = scene.lab.gatewayOutside.v4
+  const media = await scene.media()
+  const alone = await scene.connect(server)
+  const { told } = await alone.setup(media)
+  t.match(await hears(media.farRtp, endpoint(gateway, told[0]), media.rtp), { packets: 0 }, 'without')
+  alone.client.close()
+  await scene.helper()
+  const other = { ...(await scene.media(1, 4000, 6980)) }
+  const [first, second] = [await scene.connect(server), await scene.connect(server, 1)]
+  const ports = [(await first.setup(media)).told[0], (await second.setup(other)).told[0]]
+  t.not(ports[0], ports[1])
+  t.match(await hears(media.farRtp, endpoint(gateway, ports[0]), media.rtp), { packets: 5 }, 'with')
+  t.match(await hears(other.farRtp, endpoint(gateway, ports[1]), other.rtp), { packets: 5 })
+  await first.teardown()
+  t.match(await hears(other.farRtp, endpoint(gateway, ports[1]), other.rtp), { packets: 5 }, 'the other one stays')
+})
+
+t.test('the way stands when the request arrives, and goes with the connection', { skip }, async (t) => {
+  const scene = new Scene(t)
+  const helper = await scene.helper({ media: { ports: [41_000, 41_099] } })
+  const server = await scene.listen('provider', scene.lab.registrar)
+  const rtsp = await scene.connect(server)
+  const media = await scene.media()
+  await rtsp.client.send(
+    'SETUP rtsp://h/ RTSP/1.0\r\nCSeq: 9\r\nTransport: RTP/AVP;unicast;client_port=4000-4001\r\n\r\n',
+  )
+  const told = portsIn((await rtsp.server.receive()).bytes.toString(), 'client_port')
+  t.same(told, [41_000, 41_001], 'ports of its own')
+  const to = endpoint(scene.lab.gatewayOutside.v4, told[0])
+  t.match(await hears(media.farRtp, to, media.rtp), { packets: 5 }, 'before the answer')
+  const refuses = ['RTSP/1.0 453 Not Enough Bandwidth', 'CSeq: 9', '', ''].join('\r\n')
+  await rtsp.server.send(refuses)
+  await rtsp.client.receive()
+  t.match(await hears(media.farRtp, to, media.rtp), { packets: 0 }, 'refused')
+  const again = await scene.media(0, 5000, 6980)
+  const { told: next } = await rtsp.setup(again)
+  t.match(await hears(again.farRtp, endpoint(to.address, next[0]), again.rtp), { packets: 5 })
+  rtsp.client.reset()
+  await until(() => helper.pinholes().length === 0)
+  await until(async () => (await expectations(scene.lab.gateway)).length === 0)
+  t.match(await hears(again.farRtp, endpoint(to.address, next[0]), again.rtp), { packets: 0 }, 'the connection is gone')
+  const entries = await conntrackEntries(scene.lab.gateway)
+  t.same(
+    entries.filter(({ original }) => original.destination.port === next[0] && original.protocol === 17),
+    [],
+    'nor did stray media leave anything',
+  )
+  t.match(helper.status().sizes, { pinholes: 0, connections: 0 })
+})
+
+t.test('interleaved media passes, and the messages between it are helped', { skip }, async (t) => {
+  const scene = new Scene(t)
+  const helper = await scene.helper()
+  const rtsp = await scene.connect(await scene.listen('provider', scene.lab.registrar))
+  const { client, server } = rtsp
+  const setup = 'SETUP rtsp://h/ RTSP/1.0\r\nCSeq: 7\r\nTransport: RTP/AVP/TCP;unicast;interleaved=0-1\r\n\r\n'
+  await client.send(setup)
+  t.equal((await server.receive()).bytes.toString(), setup)
+  t.same(helper.pinholes(), [])
+  const packet = (length: number) =>
+    `$\x01${String.fromCharCode(length >> 8, length & 255)}${'\r\n\r\n$'.repeat(length / 5)}`
+  const flood = Array.from({ length: 200 }, (_, i) => packet((i % 20) * 250)).join('')
+  const request = 'TEARDOWN rtsp://h/ RTSP/1.0\r\nCSeq: 8\r\n\r\n'
+  await server.send(`${flood}RTSP/1.0 200 OK\r\nCSeq: 7\r\n\r\n`)
+  const sizes = [3, 1000, 70_000]
+  for (let at = 0, i = 0; at < flood.length; i++) {
+    const piece = flood.slice(at, at + sizes[i % 3]!)
+    at += piece.length
+    await client.send(piece)
+  }
+  const other = 'SETUP rtsp://h/ RTSP/1.0\r\nCSeq: 9\r\nTransport: RTP/AVP;unicast;client_port=4000-4001\r\n\r\n'
+  await client.send(request + other)
+  await server.until(() => server.text.length >= setup.length + flood.length + request.length + other.length, 20_000)
+  t.ok(server.text === setup + flood + request + other, 'not a byte changed')
+  await client.until(() => client.text.endsWith('CSeq: 7\r\n\r\n'))
+  t.ok(client.text.startsWith(flood))
+  t.equal(helper.pinholes().length, 1)
+  t.match(helper.status().counters, { messages: 4 })
+})
+
+t.test('what is not RTSP passes; after stop nothing is left', { skip }, async (t) => {
+  const scene = new Scene(t)
+  const { gateway } = scene.lab
+  const rules = (await gateway.exec(['ip', 'rule'])).stdout
+  const helper = await scene.helper()
+  const server = await scene.listen('provider', scene.lab.registrar)
+  const http = await scene.connect(server)
+  const get = 'GET /stream HTTP/1.0\r\nx-sessioncookie: 1\r\n\r\n'
+  await http.client.send(get)
+  t.equal((await http.server.receive()).bytes.toString(), get)
+  await http.server.send('\0\x01anything')
+  await http.client.until(() => http.client.text === '\0\x01anything')
+  t.match(helper.status(), { counters: { foreign: 1 }, sizes: { connections: 1 } })
+  const rtsp = await scene.connect(server)
+  await rtsp.setup(await scene.media())
+  await helper.stop()
+  t.equal(await rtsp.client.ended, 'reset')
+  t.same(await expectations(gateway), [])
+  t.same(
+    (await nftRuleset(gateway)).flatMap((it) => it.table?.name ?? []),
+    ['lab'],
+  )
+  t.equal((await gateway.exec(['ip', 'rule'])).stdout, rules)
+  await scene.connect(server)
+  t.match(helper.status(), { isRunning: false, sizes: { pinholes: 0 } })
+})
