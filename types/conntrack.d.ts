@@ -44,6 +44,8 @@ export interface NewConntrack extends TuplePair {
   readonly zone?: number
   /** Helper name, up to 15 characters. */
   readonly helper?: string
+  /** CTA_NAT_DST: where the original direction's packets are sent instead. `reply` is then given as without it. */
+  readonly destinationNat?: Endpoint
 }
 
 /** NF_CT_EXPECT_* flags. */

@@ -20,6 +20,8 @@ interface AnyHelperOptions {
   readonly netns?: string
   /** How long a way outlives this process, if it is killed, seconds. Default 120. */
   readonly leaseSec?: number
+  /** First NFQUEUE number; the next one serves kernels without NFQA_CT. Each helper needs its own. Default 5080. */
+  readonly queue?: number
   readonly media?: {
     /**
      * Outside ports for `expectMedia`, first and last; stray media to them is dropped at the gateway. No other helper's. Default: the
@@ -39,8 +41,6 @@ interface WayBudgets {
 /** A helper for datagrams. */
 export interface PacketHelperOptions extends AnyHelperOptions {
   readonly protocol: 'udp'
-  /** First NFQUEUE number; the next one serves kernels without NFQA_CT. Each helper needs its own. Default 5080. */
-  readonly queue?: number
   readonly budgets?: WayBudgets
   readonly onPacket: OnPacket
 }
@@ -65,9 +65,9 @@ export interface StreamHelperOptions extends AnyHelperOptions {
   }
   /** What the transparent proxy needs of the machine. Each helper needs its own. */
   readonly tcp?: {
-    /** TCP port of the loopback addresses to listen at; the next one too. Default 15080. */
+    /** TCP port of the loopback addresses to listen at. Default 15080. */
     readonly port?: number
-    /** Mark of packets that are for the proxy, all 32 bits. Default 0xc8005080. */
+    /** Mark of packets that are for the proxy, all 32 bits; what this machine sends it has the next one. Default 0xc8005080. */
     readonly mark?: number
     /** Routing table for that mark. Default 5080. */
     readonly table?: number

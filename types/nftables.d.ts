@@ -107,8 +107,13 @@ export type Expression =
       readonly key: readonly PacketField[]
       readonly map: string
     }
-  /** A transparent socket of this machine already has the packet's flow. */
-  | { readonly kind: 'socket-transparent' }
+  /** A TCP segment that asks for a connection: SYN without ACK. */
+  | { readonly kind: 'tcp-syn' }
+  /**
+   * A transparent socket of this machine already has the packet's flow, or (output) has sent it; with `negate` a socket that is not
+   * transparent has. No match where there is no socket.
+   */
+  | { readonly kind: 'socket-transparent'; readonly negate?: boolean }
   /**
    * To the transparent socket that listens at `port` on this machine, the packet unchanged; with `address` to the one that listens at
    * that address, and for its family only. Where nobody listens, no match: the rule ends.

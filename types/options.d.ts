@@ -135,13 +135,13 @@ export interface BudgetOptions {
   readonly connectionBytesPerHost?: number
 }
 
-/** SIP over TCP: connections from inside to a SIP port are made anew by a transparent proxy, and their messages helped as packets are. */
+/** SIP over TCP: connections to a SIP port are made anew by a transparent proxy, and their messages helped as packets are. */
 export interface TcpOptions {
   /** `auto`: where the machine has what it takes, see `status().tcp`; `on`: it must; `off`: connections pass as they are. Default `auto`. */
   readonly proxy?: 'auto' | 'on' | 'off'
-  /** TCP port of the loopback addresses to listen at; the next one too. Default 15060. */
+  /** TCP port of the loopback addresses to listen at. Default 15060. */
   readonly port?: number
-  /** Mark of packets that are for the proxy, all 32 bits. Default 0xc8005060. */
+  /** Mark of packets that are for the proxy, all 32 bits; what this machine sends it has the next one. Default 0xc8005060. */
   readonly mark?: number
   /** Routing table for that mark. Default 5060. */
   readonly table?: number

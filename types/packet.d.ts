@@ -26,6 +26,19 @@ export interface PacketLocation {
   readonly destination: Endpoint
 }
 
+/** A TCP segment in an IP packet; offsets count from the packet's first byte. */
+export interface SegmentLocation {
+  readonly family: Family
+  /** The TCP header. */
+  readonly at: number
+  /** End of the IP packet. */
+  readonly end: number
+  readonly source: Endpoint
+  readonly destination: Endpoint
+  /** Of its first byte. */
+  readonly sequence: number
+}
+
 export type PacketScan =
   | PacketLocation
   | { readonly state: 'absent'; readonly reason: NotUdp }

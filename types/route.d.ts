@@ -32,7 +32,7 @@ export interface LinkAddress {
 /** `ip rule add iif IIFNAME fwmark MARK lookup TABLE priority PRIORITY`. */
 export interface RoutingRule {
   readonly family: Family
-  /** Packets that came in by it; those of this machine's own never match. */
+  /** Packets that came in by it; `lo`: those of this machine's own. */
   readonly iifname: string
   /** All 32 bits are compared. */
   readonly mark: number

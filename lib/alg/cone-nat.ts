@@ -59,7 +59,10 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
     undo.push(() => this.#shut(this.#ways.all()))
     const { ports } = this.#settings
     await side.serve({
-      handle: (packet, sink) => this.#handle(packet, sink),
+      handler: {
+        handle: (packet, sink) => this.#handle(packet, sink),
+        handleFirst: (packet, sink) => side.handleFirst(packet, sink),
+      },
       table: (place) => coneTable({ ...place, ports }),
       tick: (now) => this.#tick(now),
     })

@@ -83,7 +83,7 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
     })
   }
 
-  #packets(settings: PacketSettings, side: KernelSide): Pick<ServeOptions, 'handle' | 'table'> {
+  #packets(settings: PacketSettings, side: KernelSide): Pick<ServeOptions, 'handler' | 'table'> {
     const { name, ports, mediaPorts, onPacket } = settings
     const packets = new HelperPackets({
       onPacket,
@@ -96,15 +96,18 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
     this.#undo.push(() => packets.end())
     const own = { name: `cthelper-${name}`, ports, portSet: 'ports', forwardsPorts: true }
     return {
-      handle: (packet, sink) => packets.handle(packet, sink),
+      handler: {
+        handle: (packet, sink) => packets.handle(packet, sink),
+        handleFirst: (packet, sink) => side.handleFirst(packet, sink),
+      },
       table: (place) => sipTable({ ...own, ...(mediaPorts ? { mediaPorts } : {}), ...place }),
     }
   }
 
-  async #streams(settings: StreamSettings, side: KernelSide): Promise<Pick<ServeOptions, 'handle' | 'table'>> {
+  async #streams(settings: StreamSettings, side: KernelSide): Promise<Pick<ServeOptions, 'handler' | 'table'>> {
     const undo = this.#undo
     const onError = (error: Error) => this.#onError(error)
-    this.#proxy = await openHelperStreams({
+    const { proxy, requests } = await openHelperStreams({
       settings,
       side,
       ways: this.#ways,
@@ -112,7 +115,8 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
       undo,
       onError,
     })
-    return { handle: undefined, table: (place) => streamTable(settings, place) }
+    this.#proxy = proxy
+    return { handler: requests, table: (place) => streamTable(settings, place) }
   }
 
   /** Takes everything back: table, queues, connections, ways. */

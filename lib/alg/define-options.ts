@@ -25,9 +25,9 @@ export interface StreamSettings extends AnySettings {
 /** `DefineHelperOptions` with every default filled in and every value checked. */
 export type DefinedSettings = PacketSettings | StreamSettings
 
-const COMMON = ['name', 'ports', 'protocol', 'inside', 'outside', 'netns', 'leaseSec', 'budgets', 'media']
+const COMMON = ['name', 'ports', 'protocol', 'inside', 'outside', 'netns', 'queue', 'leaseSec', 'budgets', 'media']
 const KNOWN = {
-  udp: [...COMMON, 'queue', 'onPacket'],
+  udp: [...COMMON, 'onPacket'],
   tcp: [...COMMON, 'frame', 'onMessage', 'tcp'],
 } as const
 /** Tables of `ConeNat` and of the SIP helper's zones. */
@@ -87,8 +87,8 @@ function budgetsOf<Name extends string>(
 function tcpSettings(tcp: { readonly port?: number; readonly mark?: number; readonly table?: number }) {
   checkObject(tcp, ['port', 'mark', 'table'], 'tcp')
   return {
-    port: integer('tcp.port', or(tcp.port, 15_080), 1, 65_534),
-    mark: integer('tcp.mark', or(tcp.mark, 0xc8005080), 1, LAST_WORD),
+    port: integer('tcp.port', or(tcp.port, 15_080), 1, 65_535),
+    mark: integer('tcp.mark', or(tcp.mark, 0xc8005080), 1, LAST_WORD - 1),
     table: integer('tcp.table', or(tcp.table, 5080), 1, LAST_WORD),
   }
 }

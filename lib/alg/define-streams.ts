@@ -10,13 +10,16 @@ import {
   type Done,
   FramedStream,
   openRouting,
+  ownMark,
   proxyRules,
   TcpProxy,
 } from '../proxy/index.js'
+import { ConnectionRequests } from './connection-requests.js'
 import type { Counters } from './counters.js'
 import type { StreamSettings } from './define-options.js'
 import type { Decided, HelperWays, Subject } from './helper-ways.js'
 import type { KernelSide, TablePlace } from './kernel-side.js'
+import { RawPackets } from './raw-packets.js'
 import { streamFlowOf } from './stream-flow.js'
 import type { Undo } from './undo.js'
 
@@ -70,13 +73,25 @@ export class HelperStreams {
   }
 }
 
-/** Opens what connections need: a route for the proxy's mark, and the listeners. The table that leads there is the caller's to install. */
-export async function openHelperStreams(options: HelperStreamsOptions): Promise<TcpProxy<Uint8Array>> {
+/** A defined helper's proxy, and who asks it for connections. */
+export interface OpenedStreams {
+  readonly proxy: TcpProxy<Uint8Array>
+  readonly requests: ConnectionRequests
+}
+
+/** Opens what connections need: routes for the proxy's marks, and the listeners. The table that leads there is the caller's to install. */
+export async function openHelperStreams(options: HelperStreamsOptions): Promise<OpenedStreams> {
   const { settings, side, counters, undo, onError } = options
   const { netns, tcp, budgets, frame } = settings
   const { interfaces } = side
   const names = [...interfaces.ruleNames('inside'), ...interfaces.ruleNames('outside')]
-  const routing = await openRouting({ netns, interfaces: names, mark: tcp.mark, table: tcp.table })
+  const routing = await openRouting({
+    netns,
+    interfaces: names,
+    mark: tcp.mark,
+    ownMark: ownMark(tcp.mark),
+    table: tcp.table,
+  })
   undo.push(() => routing.close())
   const families: readonly Family[] = routing.families
   const streams = new HelperStreams(options)
@@ -98,7 +113,27 @@ export async function openHelperStreams(options: HelperStreamsOptions): Promise<
     onError,
   })
   undo.push(() => proxy.close())
-  return proxy
+  const requests = requestsOf(options)
+  requests.serve(proxy)
+  return { proxy, requests }
+}
+
+function requestsOf({ settings, side, counters, undo, onError }: HelperStreamsOptions): ConnectionRequests {
+  const { interfaces, conntrack } = side
+  const mark = ownMark(settings.tcp.mark)
+  const packets = new RawPackets(settings.netns, mark)
+  undo.push(() => packets.close())
+  return new ConnectionRequests({
+    wayOf: (packet) => interfaces.wayOf(packet),
+    isOwn: (address) => interfaces.isOwn(address),
+    outsideOf: () => undefined,
+    create: (entry) => conntrack.create(entry),
+    packets,
+    ownMark: mark,
+    failure: 'accept',
+    count: (reason) => counters.add(reason),
+    onError,
+  })
 }
 
 const PORT_SET = 'ports'
@@ -108,12 +143,13 @@ const AFTER_FILTERS = 150
 /** The table that brings a defined helper's connections to its proxy, and drops stray media where media has ports of its own. */
 export function streamTable(
   { name, ports, tcp, mediaPorts }: Pick<StreamSettings, 'name' | 'ports' | 'tcp' | 'mediaPorts'>,
-  { inside, outside }: Pick<TablePlace, 'inside' | 'outside'>,
+  place: TablePlace,
 ): Table {
-  const { sets, chains } = proxyRules({ inside, outside, mark: tcp.mark, port: tcp.port, portSet: PORT_SET })
+  const { sets, chains } = proxyRules({ ...place, mark: tcp.mark, port: tcp.port, portSet: PORT_SET })
   const own: NamedSet[] = [
     { name: PORT_SET, type: 'inet_service', elements: ports },
-    { name: 'outside', type: 'ifname', elements: outside },
+    { name: 'inside', type: 'ifname', elements: place.inside },
+    { name: 'outside', type: 'ifname', elements: place.outside },
   ]
   const base = { name: 'input', type: 'filter', hook: 'input', priority: AFTER_FILTERS, policy: 'accept' } as const
   const stray: Chain[] = mediaPorts ? [{ ...base, rules: [strayMedia(mediaPorts)] }] : []

@@ -11,7 +11,7 @@ import type { KernelSideSettings } from './kernel-side-options.js'
 import { installOwnTable } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import type { VerdictSink } from './pipeline.js'
-import { openQueues } from './queues.js'
+import { openQueues, type PacketHandler } from './queues.js'
 import type { Undo } from './undo.js'
 
 const TICK_MS = 1000
@@ -32,8 +32,8 @@ export interface TablePlace {
 }
 
 export interface ServeOptions {
-  /** A packet in its final form; it gets exactly one verdict. Undefined: no packets are queued. */
-  readonly handle: ((packet: QueuedPacket, sink: VerdictSink) => void) | undefined
+  /** Every packet gets exactly one verdict. */
+  readonly handler: PacketHandler
   table(place: TablePlace): Table
   /** Once a second; leases are renewed after it. */
   tick(now: number): Promise<void>
@@ -85,14 +85,10 @@ export class KernelSide {
   }
 
   /** Packets come from now on. */
-  async serve({ handle, table, tick }: ServeOptions): Promise<void> {
+  async serve({ handler, table, tick }: ServeOptions): Promise<void> {
     const { settings, undo, onError } = this.#options
     const { netns, queue } = settings
-    if (handle) {
-      const handleFirst = (packet: QueuedPacket, sink: VerdictSink) => this.#handleFirst(packet, sink)
-      const handler = { handle, handleFirst }
-      this.#queues = await openQueues({ netns, number: queue, asks: true, handler, undo, onError })
-    }
+    this.#queues = await openQueues({ netns, number: queue, asks: true, handler, undo, onError })
     const nftables = openNftables({ netns })
     undo.push(() => nftables.close())
     const onRepair = () => undefined
@@ -112,8 +108,8 @@ export class KernelSide {
     return { inside, outside, queue, ...(first === undefined ? {} : { firstPacketQueue: first }) }
   }
 
-  /** A flow's first packet before translation, on kernels without NFQA_CT. */
-  #handleFirst(packet: QueuedPacket, sink: VerdictSink): void {
+  /** A flow's first datagram before translation, on kernels without NFQA_CT. */
+  handleFirst(packet: QueuedPacket, sink: VerdictSink): void {
     const location = locate(packet.payload)
     if (location.state !== 'found') return sink.verdict(packet, 'accept')
     sink.verdict(packet, 'accept', { mark: this.flows.first(packet, location) })

@@ -54,14 +54,12 @@ export interface ModeRow {
   readonly translates: boolean
   /** Rules of the user's may forward SIP ports of the outside address to a host inside. */
   readonly forwardsPorts: boolean
-  /** Connections from inside are made anew by the proxy. */
-  readonly proxiesTcp: boolean
 }
 
 export const MODES: Readonly<Record<Mode, ModeRow>> = {
-  gateway: { early: 'peer', ways: 'live', translates: true, forwardsPorts: false, proxiesTcp: true },
-  pbx: { early: 'peer', ways: 'live', translates: true, forwardsPorts: true, proxiesTcp: true },
-  firewall: { early: 'none', ways: 'registered', translates: false, forwardsPorts: false, proxiesTcp: false },
+  gateway: { early: 'peer', ways: 'live', translates: true, forwardsPorts: false },
+  pbx: { early: 'peer', ways: 'live', translates: true, forwardsPorts: true },
+  firewall: { early: 'none', ways: 'registered', translates: false, forwardsPorts: false },
 }
 
 /** Linux IFNAMSIZ, its NUL left out. */
@@ -261,8 +259,8 @@ export function settingsOf(options: SipHelperOptions): Settings {
     budgets: checkedBudgets(budgets, ports),
     tcp: {
       proxy: oneOf('tcp.proxy', or(tcp.proxy, 'auto'), ['auto', 'on', 'off']),
-      port: integer('tcp.port', or(tcp.port, 15_060), 1, 65_534),
-      mark: integer('tcp.mark', or(tcp.mark, 0xc8005060), 1, 0xffff_ffff),
+      port: integer('tcp.port', or(tcp.port, 15_060), 1, 65_535),
+      mark: integer('tcp.mark', or(tcp.mark, 0xc8005060), 1, 0xffff_fffe),
       table: integer('tcp.table', or(tcp.table, 5060), 1, 0xffff_ffff),
     },
   }

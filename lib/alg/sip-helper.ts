@@ -11,9 +11,12 @@ import { CthelperError } from '../base/errors.js'
 import { type CallEvent, Engine } from '../call/index.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
 import { type Nftables, openNftables } from '../nftables/index.js'
+import { isTcp } from '../packet/index.js'
+import { ownMark } from '../proxy/index.js'
 import { Answers } from './answers.js'
 import { type Carrier, requireCarrier } from './carrier.js'
 import { type ConeNat, openCone } from './cone-nat.js'
+import { ConnectionRequests } from './connection-requests.js'
 import { Counters } from './counters.js'
 import { type FlowSource, Flows } from './flows.js'
 import { Interfaces } from './interfaces.js'
@@ -26,7 +29,8 @@ import { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './o
 import { installOwnTable, tableName, tableOf } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
-import { openQueues } from './queues.js'
+import { openQueues, type PacketHandler } from './queues.js'
+import { RawPackets } from './raw-packets.js'
 import { RoutedFlows } from './routed-flows.js'
 import { StreamMessages } from './stream-messages.js'
 import { enableForwarding } from './sysctl.js'
@@ -143,6 +147,19 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       wayOf,
       mtuOf,
     })
+    const packets = new RawPackets(netns, ownMark(settings.tcp.mark))
+    undo.push(() => packets.close())
+    const requests = new ConnectionRequests({
+      wayOf,
+      isOwn: (address) => interfaces.isOwn(address),
+      outsideOf: ({ address, port }) => engine.bindings.ofInside(address, port, 'tcp')?.outside,
+      create: (entry) => conntrack.create(entry),
+      packets,
+      ownMark: ownMark(settings.tcp.mark),
+      failure: policy.failure,
+      count: (reason) => counters.add(reason),
+      onError,
+    })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
     undo.push(() => kernelEvents.close())
@@ -150,7 +167,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       netns,
       number: settings.queue,
       asks: translates,
-      handler: pipeline,
+      handler: handlerOf(pipeline, requests),
       undo,
       onError,
     })
@@ -164,7 +181,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     if (settings.moh.sources.length > 0) this.#music = music
     const table = () => tableOf(settings, interfaces, queues[1]?.number, music.reinstalled())
     const common = { settings, interfaces, nftables, contacts, counters, undo, onError }
-    const tcp = await openTcp({ ...common, messages, table })
+    const tcp = await openTcp({ ...common, messages, requests, table, firstPacketQueue: queues[1]?.number })
     await installOwnTable({ nftables, table: tcp.table, undo, onRepair: () => this.#repaired('table', 1), onError })
     if (settings.cone.ports.length > 0) {
       const onWay = (change: ConeNatEvents['way'][0]) => this.emit('pinhole', change)
@@ -272,6 +289,14 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     this.#counters.add('errors')
     if (this.listenerCount('error') > 0) this.emit('error', error)
     else process.emitWarning(error)
+  }
+}
+
+/** Packets by what they carry: datagrams with messages, and segments that ask for a connection. */
+function handlerOf(pipeline: Pipeline, requests: ConnectionRequests): PacketHandler {
+  return {
+    handle: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handle(packet, sink),
+    handleFirst: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handleFirst(packet, sink),
   }
 }
 

@@ -3,11 +3,12 @@ import type { Table } from '../../types/nftables.js'
 import type { SipMessage } from '../../types/sip.js'
 import { CthelperError } from '../base/errors.js'
 import { type Nftables, SIP_TABLE } from '../nftables/index.js'
-import { openRouting, proxyRules, TcpProxy } from '../proxy/index.js'
+import { openRouting, ownMark, proxyRules, TcpProxy } from '../proxy/index.js'
 import { SipStream } from '../sip/index.js'
+import type { ConnectionRequests } from './connection-requests.js'
 import type { Counters } from './counters.js'
-import type { Interfaces } from './interfaces.js'
-import { MODES, type Settings, sipLimits } from './options.js'
+import { type Interfaces, MACHINE } from './interfaces.js'
+import { type Settings, sipLimits } from './options.js'
 import type { StreamMessages } from './stream-messages.js'
 import type { SetChange, TcpContacts } from './tcp-contacts.js'
 import { Undo } from './undo.js'
@@ -18,6 +19,8 @@ export interface TcpOptions {
   readonly nftables: Nftables
   readonly messages: StreamMessages
   readonly contacts: TcpContacts
+  readonly requests: ConnectionRequests
+  readonly firstPacketQueue: number | undefined
   readonly counters: Counters
   /** The table without TCP, as it is to be now. */
   readonly table: () => Table
@@ -39,21 +42,32 @@ function setsOf(nftables: Nftables): SetChange {
       : nftables.deleteElements(family, name, set, elements)
 }
 
-/** The table with what brings connections to the proxy. */
-export function withTcp(table: Table, settings: Settings, interfaces: Pick<Interfaces, 'ruleNames'>): Table {
+/** The table with what brings connections to the proxy; `firstPacketQueue` as for the table itself. */
+export function withTcp(
+  table: Table,
+  settings: Settings,
+  interfaces: Pick<Interfaces, 'ruleNames'>,
+  firstPacketQueue: number | undefined,
+): Table {
   const { mark, port } = settings.tcp
-  const [inside, outside] = [interfaces.ruleNames('inside'), interfaces.ruleNames('outside')]
-  const { sets, chains } = proxyRules({ inside, outside, mark, port })
+  const { sets, chains } = proxyRules({
+    inside: interfaces.ruleNames('inside'),
+    outside: interfaces.ruleNames('outside'),
+    machine: settings.inside.includes(MACHINE),
+    mark,
+    port,
+    queue: settings.queue,
+    ...(firstPacketQueue === undefined ? {} : { firstPacketQueue }),
+  })
   return { ...table, sets: [...(table.sets ?? []), ...sets], chains: [...table.chains, ...chains] }
 }
 
 /** Why these settings leave TCP alone, whatever the machine has; undefined when they do not. */
-export function whyNoTcp({ tcp, mode, inside, zone }: Settings): string | undefined {
+export function whyNoTcp({ tcp, zone }: Settings): string | undefined {
   if (tcp.proxy === 'off') return 'switched off'
   // Which zone its own connections are in is for rules at output to say, that nobody has written.
   if (zone !== 0) return `conntracks are in zone ${zone}`
-  if (!MODES[mode].proxiesTcp) return `mode ${mode} changes no connection`
-  return inside.every((name) => name === 'lo') ? 'no interface towards the inside' : undefined
+  return undefined
 }
 
 /**
@@ -77,14 +91,15 @@ export async function openTcp(options: TcpOptions): Promise<Tcp> {
 }
 
 async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
-  const { settings, interfaces, nftables, contacts, messages, counters, onError } = options
+  const { settings, interfaces, nftables, contacts, requests, messages, counters, firstPacketQueue, onError } = options
   const { netns, tcp, policy, budgets } = settings
   const limits = sipLimits(settings)
   const names = [...interfaces.ruleNames('inside'), ...interfaces.ruleNames('outside')]
-  const table = () => withTcp(options.table(), settings, interfaces)
+  const table = () => withTcp(options.table(), settings, interfaces, firstPacketQueue)
   const refusal = await nftables.check(table())
   if (refusal) throw refusal
-  const routing = await openRouting({ netns, interfaces: names, mark: tcp.mark, table: tcp.table })
+  const marks = { mark: tcp.mark, ownMark: ownMark(tcp.mark) }
+  const routing = await openRouting({ netns, interfaces: names, ...marks, table: tcp.table })
   own.push(() => routing.close())
   const families: readonly Family[] = routing.families
   const proxy = await TcpProxy.open({
@@ -104,6 +119,7 @@ async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
     onError,
   })
   own.push(() => proxy.close())
+  requests.serve(proxy)
   contacts.serve(setsOf(nftables))
   const filled = () => {
     const now = table()

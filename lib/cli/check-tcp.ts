@@ -1,5 +1,6 @@
 /** Probes of what SIP over TCP needs: rules, policy routing, transparent sockets, descriptors, and filters that let them be. */
 import { closeSync, readFileSync } from 'node:fs'
+import type { NamedSet } from '../../types/nftables.js'
 import { nativeAddon } from '../base/native.js'
 import { openRoute } from '../netlink/index.js'
 import { openNftables } from '../nftables/index.js'
@@ -25,13 +26,18 @@ async function tcp(context: CheckContext): Promise<Answer[]> {
 }
 
 /** A table of another name, rolled back: a running cthelper's is not touched. */
-async function refusedRules({ netns, inside, outside, ports, tcp: { mark, port } }: CheckContext) {
+async function refusedRules({ netns, inside, outside, ports, queue, tcp: { mark, port } }: CheckContext) {
   const nft = openNftables({ netns })
   try {
     const named = (names: readonly string[], standard: string) => (names.length > 0 ? names : [standard])
-    const { sets, chains } = proxyRules({ inside: named(inside, 'lan0'), outside: named(outside, 'wan0'), mark, port })
-    const sipPorts = { name: 'sip_ports', type: 'inet_service', elements: ports } as const
-    const refusal = await nft.check({ family: 'inet', name: 'cthelper-check', sets: [sipPorts, ...sets], chains })
+    const sides = { inside: named(inside, 'lan0'), outside: named(outside, 'wan0') }
+    const { sets, chains } = proxyRules({ ...sides, machine: true, mark, port, queue })
+    const known: NamedSet[] = [
+      { name: 'sip_ports', type: 'inet_service', elements: ports },
+      { name: 'inside', type: 'ifname', elements: sides.inside },
+      { name: 'outside', type: 'ifname', elements: sides.outside },
+    ]
+    const refusal = await nft.check({ family: 'inet', name: 'cthelper-check', sets: [...known, ...sets], chains })
     if (!refusal) return undefined
     const todo = `modprobe nft_tproxy nft_socket nft_fib_inet, where there are such modules; ${WITHOUT}`
     return ['warn', `nf_tables refuses the rules of SIP over TCP: ${refusal.message}`, todo] as const
@@ -70,34 +76,28 @@ function descriptors({ connections }: CheckContext): Answer {
 }
 
 /**
- * Input chains that drop by policy and say nothing of what the proxy takes: by its mark, by its sockets, by the SIP ports, or by the
- * interface alone.
+ * Input chains that drop by policy, and with it what the proxy takes: segments that come by `lo`, and after them connections that
+ * stand.
  */
-export function deafInputChains(
-  blocks: readonly RulesetBlock[],
-  { inside, ports, mark }: { inside: readonly string[]; ports: readonly number[]; mark: number },
-): string[] {
-  const words = [`mark 0x${(mark >>> 0).toString(16).padStart(8, '0')}`, 'socket transparent 1']
-  const accepts = (line: string): boolean =>
-    /\baccept$/.test(line) &&
-    (words.some((word) => line.includes(word)) ||
-      ports.some((port) => new RegExp(`tcp dport .*\\b${port}\\b`).test(line)) ||
-      inside.some((name) => line === `iifname "${name}" accept`))
+export function deafInputChains(blocks: readonly RulesetBlock[]): string[] {
+  const takesOwn = (line: string): boolean => /^iif(name)? "lo"( counter.*)? accept$/.test(line)
+  const takesKnown = (line: string): boolean =>
+    /ct state (vmap )?.*\bestablished\b.*\b(accept|jump|goto)\b/.test(line) ||
+    /ctstate \S*ESTABLISHED\S*.*ACCEPT/.test(line)
   return blocks
-    .filter(({ lines }) => lines.some((it) => /hook input\b.*policy drop;/.test(it)) && !lines.some(accepts))
+    .filter(({ lines }) => lines.some((it) => /hook input\b.*policy drop;/.test(it)))
+    .filter(({ lines }) => !lines.some(takesOwn) || !lines.some(takesKnown))
     .map(({ table, head }) => `${table} ${head.replace('chain ', '')}`)
 }
 
 function inputFilter(context: CheckContext): Answer[] {
   const text = commandOutput(context, ['nft', 'list', 'ruleset'])
   if (context.whyNoTcp !== undefined || text === undefined) return []
-  const { inside, ports, tcp: own } = context
-  const hex = `0x${own.mark.toString(16)}`
-  return deafInputChains(rulesetBlocks(text), { inside, ports, mark: own.mark }).map(
+  return deafInputChains(rulesetBlocks(text)).map(
     (chain): Answer => [
       'warn',
       `${chain} drops by policy, and proxied SIP over TCP is this machine's input`,
-      `add to it: ct state established,related accept; meta mark ${hex} accept`,
+      'add to it: iifname "lo" accept; ct state established,related accept',
     ],
   )
 }

@@ -141,7 +141,8 @@ const texts: { readonly [K in Expression['kind']]: (expression: Of<K>) => string
   'snat-map': (it) => `snat ${it.family === 6 ? 'ip6' : 'ip'} to ${it.key.join(' . ')} map @${it.map}`,
   'dnat-map': (it) => `dnat ${it.family === 6 ? 'ip6' : 'ip'} to ${it.key.join(' . ')} map @${it.map}`,
   rewrite: (it) => `${it.field} set ${it.key.join(' . ')} map @${it.map}`,
-  'socket-transparent': () => 'socket transparent 1',
+  'tcp-syn': () => 'tcp flags syn / syn,ack',
+  'socket-transparent': (it) => `socket transparent ${it.negate ? 0 : 1}`,
   tproxy: (it) =>
     it.address === undefined
       ? `tproxy to :${it.port}`

@@ -30,7 +30,7 @@ async function print({ given, out }: Invocation): Promise<ExitCode> {
     )
   const ruleNames = (side: Side) => settings[side].filter((name) => name !== MACHINE)
   const table = tableOf(settings, { ruleNames }, firstPacketQueue)
-  out(tableText(whyNoTcp(settings) === undefined ? withTcp(table, settings, { ruleNames }) : table))
+  out(tableText(whyNoTcp(settings) === undefined ? withTcp(table, settings, { ruleNames }, firstPacketQueue) : table))
   return 0
 }
 

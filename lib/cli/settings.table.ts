@@ -225,14 +225,14 @@ export const helperSettings: readonly SettingRow[] = [
     value: 'N',
     key: 'tcp.port',
     read: number,
-    help: 'Where the proxy listens, at the loopback addresses; the next port too. Default 15060.',
+    help: 'Where the proxy listens, at the loopback addresses. Default 15060.',
   },
   {
     name: 'tcp-mark',
     value: 'MARK',
     key: 'tcp.mark',
     read: mark,
-    help: 'Mark of packets for the proxy, such as 0xc8005060, the default. Nobody else may use it.',
+    help: 'Mark of packets for the proxy, such as 0xc8005060, the default. Nobody else may use it, nor the next one.',
   },
   {
     name: 'tcp-table',

@@ -1,5 +1,5 @@
 import type { ConntrackEntry, ConntrackOperation, Expectation, NewConntrack } from '../../types/conntrack.js'
-import type { Family } from '../../types/endpoint.js'
+import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { NetlinkRequest } from '../../types/netlink.js'
 import type { Tuple } from '../../types/tuple.js'
 import { decode, encode, Writer } from '../netlink/attribute.js'
@@ -97,9 +97,16 @@ type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
 export const defined = <T extends object>(value: T): Defined<T> => value as Defined<T>
 
 function newConntrackAttributes(conntrack: NewConntrack): ConntrackAttributes {
-  const { original, reply, status, timeoutSec, mark, zone, helper } = conntrack
+  const { original, reply, status, timeoutSec, mark, zone, helper, destinationNat } = conntrack
   const help = helper === undefined ? undefined : { name: helper }
-  return defined({ original, reply, status, help, timeout: timeoutSec, mark, zone })
+  const natDestination = destinationNat && natRange(destinationNat, original.family)
+  return defined({ original, reply, status, help, natDestination, timeout: timeoutSec, mark, zone })
+}
+
+/** The one address and port that a translation may choose (enum ctattr_nat). */
+function natRange({ address, port }: Endpoint, family: Family) {
+  const proto = { portMin: port, portMax: port }
+  return family === 4 ? { v4Min: address, v4Max: address, proto } : { v6Min: address, v6Max: address, proto }
 }
 
 /** The tuple of CTA_EXPECT_NAT: only its source counts (ctnetlink_parse_expect_nat), the rest must be well-formed. */

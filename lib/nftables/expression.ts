@@ -2,9 +2,10 @@
 import type { CtState, CtStatus, Expression, PacketField, SetType } from '../../types/nftables.js'
 import { familyOf, parseAddress } from '../base/address.js'
 import { encodeValue, hostOrder } from './datatype.table.js'
+import { routeInterface, socketTransparent, tcpSyn, tproxy } from './proxy-expression.js'
 import { encodeQueue } from './queue.js'
 import { register, VERDICT_REGISTER, words } from './register.js'
-import { type FieldPlace, fieldPlaces, protocols, type RuleBuilder, TRANSPORT_HEADER } from './rule-builder.js'
+import { type FieldPlace, fieldPlaces, nfproto, protocols, type RuleBuilder, TRANSPORT_HEADER } from './rule-builder.js'
 
 type Kind = Expression['kind']
 type OfKind<K extends Kind> = Extract<Expression, { kind: K }>
@@ -30,7 +31,6 @@ const statusBits: Record<CtStatus, number> = {
 const verdicts = { drop: 0, accept: 1, jump: 0xfffffffd, goto: 0xfffffffc, return: 0xfffffffb } as const
 const unitSec = { second: 1, minute: 60, hour: 3600, day: 86400 } as const
 const natTypes = { snat: 0, dnat: 1 } as const
-const nfproto = { 4: 2, 6: 10 } as const
 /** NF_NAT_RANGE_PROTO_SPECIFIED. */
 const NAT_PORT = 2
 const DEFAULT_BURST = 5
@@ -39,8 +39,7 @@ const loadMeta = (builder: RuleBuilder, key: number) => builder.add({ name: 'met
 const storeMeta = (builder: RuleBuilder, key: number) => builder.add({ name: 'meta', data: { key, sreg: register(0) } })
 const loadCt = (builder: RuleBuilder, key: number) => builder.add({ name: 'ct', data: { key, dreg: register(0) } })
 const storeCt = (builder: RuleBuilder, key: number) => builder.add({ name: 'ct', data: { key, sreg: register(0) } })
-const immediate = (builder: RuleBuilder, word: number, value: Uint8Array) =>
-  builder.add({ name: 'immediate', data: { dreg: register(word), data: { value } } })
+
 /** A row that loads something into the first register, then acts on it. */
 const after =
   <E>(
@@ -146,14 +145,14 @@ function nat(builder: RuleBuilder, { kind, to }: OfKind<'snat' | 'dnat'>): void 
   const family = familyOf(to.address) ?? builder.fail(`${JSON.stringify(to.address)} is no address`)
   const bytes = parseAddress(to.address)!
   const data = { type: natTypes[kind], family: nfproto[family], addressMin: register(0) }
-  immediate(builder, 0, bytes)
+  builder.immediate(0, bytes)
   if (to.port === 0) {
     builder.add({ name: 'nat', data })
     return
   }
   builder.requireAnyProtocol()
   // nft keeps the port sixteen bytes from the address, whatever the address' length.
-  immediate(builder, 4, encodeValue('inet_service', to.port, kind))
+  builder.immediate(4, encodeValue('inet_service', to.port, kind))
   builder.add({ name: 'nat', data: { ...data, portMin: register(4), flags: NAT_PORT } })
 }
 
@@ -190,7 +189,7 @@ function rewrite(builder: RuleBuilder, { field, key, map }: OfKind<'rewrite'>): 
 }
 
 function setMark(builder: RuleBuilder, { to, mask }: OfKind<'set-mark'>): void {
-  if (mask === undefined) immediate(builder, 0, mark(to))
+  if (mask === undefined) builder.immediate(0, mark(to))
   else {
     loadMeta(builder, meta.mark)
     builder.bitwise(~mask, to & mask)
@@ -204,38 +203,6 @@ function limit(builder: RuleBuilder, expression: OfKind<'limit'>): void {
   const { rate, per, burst = DEFAULT_BURST, over } = expression
   if (!Number.isSafeInteger(rate) || rate <= 0) builder.fail(`rate ${rate} is no positive whole number`)
   builder.add({ name: 'limit', data: { rate, unitSec: unitSec[per], burst, type: 0, flags: over ? 1 : 0 } })
-}
-
-/** NFT_SOCKET_TRANSPARENT. */
-function socketTransparent(builder: RuleBuilder): void {
-  builder.add({ name: 'socket', data: { key: 0, dreg: register(0), level: 0 } })
-  builder.compare(Uint8Array.of(1))
-}
-
-/** NFT_FIB_RESULT_OIFNAME of NFTA_FIB_F_DADDR | NFTA_FIB_F_MARK. */
-function routeInterface(builder: RuleBuilder, { in: names }: OfKind<'route-oifname'>): void {
-  builder.add({ name: 'fib', data: { flags: 6, result: 2, dreg: register(0) } })
-  builder.oneOf('ifname', names, 'route-oifname')
-}
-
-function tproxy(builder: RuleBuilder, { port, address }: OfKind<'tproxy'>): void {
-  builder.requireAnyProtocol()
-  if (address !== undefined) {
-    tproxyTo(builder, address, port)
-    return
-  }
-  immediate(builder, 0, encodeValue('inet_service', port, 'tproxy'))
-  // Without an address both families are served; NFPROTO_UNSPEC is what inet tables take.
-  const family = { ip: 2, ip6: 10, inet: 0 }[builder.context.family]
-  builder.add({ name: 'tproxy', data: { family, port: register(0) } })
-}
-
-function tproxyTo(builder: RuleBuilder, text: string, port: number): void {
-  const family = familyOf(text) ?? builder.fail(`${JSON.stringify(text)} is no address`)
-  immediate(builder, 0, parseAddress(text)!)
-  immediate(builder, 4, encodeValue('inet_service', port, 'tproxy'))
-  const data = { family: nfproto[family], address: register(0), port: register(4) }
-  builder.add({ name: 'tproxy', data })
 }
 
 function verdict(builder: RuleBuilder, code: number, chain?: string): void {
@@ -274,7 +241,7 @@ const encoders: Encoders = {
   ),
   'ct-mark': after(loadCt, ct.mark, (builder, { is, mask, negate }) => builder.compareMasked(is, mask, negate)),
   'set-ct-mark': (builder, { to }) => {
-    immediate(builder, 0, mark(to))
+    builder.immediate(0, mark(to))
     storeCt(builder, ct.mark)
   },
   'save-mark': after(loadMeta, meta.mark, (builder) => storeCt(builder, ct.mark)),
@@ -288,6 +255,7 @@ const encoders: Encoders = {
   'snat-map': natMap,
   'dnat-map': natMap,
   rewrite,
+  'tcp-syn': tcpSyn,
   'socket-transparent': socketTransparent,
   tproxy,
   'route-oifname': routeInterface,

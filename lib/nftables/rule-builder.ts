@@ -27,7 +27,7 @@ const META_NFPROTO = 15
 const META_L4PROTO = 16
 export const NETWORK_HEADER = 1
 export const TRANSPORT_HEADER = 2
-const nfproto = { 4: 2, 6: 10 } as const
+export const nfproto = { 4: 2, 6: 10 } as const
 export const protocols = { tcp: 6, udp: 17 } as const
 /** The name nft gives an anonymous set; the kernel puts a number for %d. */
 const ANONYMOUS_NAME = '__set%d'
@@ -75,6 +75,11 @@ export class RuleBuilder {
 
   fail(message: string): never {
     throw new CthelperError('ERR_ARGUMENT', this.#where, `${this.#where}: ${message}`)
+  }
+
+  /** Puts `value` into the registers from `word` on. */
+  immediate(word: number, value: Uint8Array): void {
+    this.add({ name: 'immediate', data: { dreg: register(word), data: { value } } })
   }
 
   /** Compares the first register with `value`. */

@@ -2,6 +2,6 @@
 export type { Attendant, ConnectionEnds } from './connection.js'
 export { FramedStream, type FramedStreamOptions } from './framed-stream.js'
 export type { Cutter, Done, MessageJudge, Part } from './half.js'
-export { type ProxyLimits, type ProxyOptions, TcpProxy } from './proxy.js'
+export { type Asked, type Dialled, type ProxyLimits, type ProxyOptions, TcpProxy } from './proxy.js'
 export { openRouting, type Routing, type RoutingOptions } from './routing.js'
-export { contactSet, type ProxyRulesOptions, proxyRules } from './rules.js'
+export { contactSet, ownMark, type ProxyRulesOptions, proxyRules } from './rules.js'

@@ -1,7 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
-import type { Way } from '../../types/flow.js'
-import { CthelperError, errnoName } from '../base/errors.js'
+import { errnoName } from '../base/errors.js'
 import { type Attendant, Connection, type ConnectionEnds, type ConnectionOptions, reset } from './connection.js'
 import { Hosts } from './hosts.js'
 import { listen, openSocket } from './sockets.js'
@@ -18,7 +17,7 @@ export interface ProxyLimits {
 export interface ProxyOptions<Message> {
   readonly netns: string | undefined
   readonly families: readonly Family[]
-  /** Where rules bring connections from inside; those from outside come to the next port. */
+  /** Where rules bring connections that are awaited. */
   readonly port: number
   readonly limits: ProxyLimits
   readonly policy: ConnectionOptions<Message>['policy']
@@ -30,22 +29,41 @@ export interface ProxyOptions<Message> {
   onError(error: Error): void
 }
 
+/** Whoever asks for a connection, and where to. */
+export type Asked = Omit<ConnectionEnds, 'local'>
+
+/** The server has taken the connection, and the client's is awaited; or why not. */
+export type Dialled = { readonly ends: ConnectionEnds } | { readonly reason: string }
+
+/** A connection whose client has not come yet. */
+interface Awaited {
+  readonly asked: Asked
+  /** Undefined while the server has not answered. */
+  server?: { readonly ends: ConnectionEnds; readonly socket: Socket }
+  timer?: NodeJS.Timeout
+}
+
 /** A phone gives up after 32 s (RFC 3261 17.1.1.2, timer B): a connection that comes later comes too late. */
 const CONNECT_MS = 30_000
+/** A client whose SYN was answered answers within a round trip; lost, it is said again after 1, 3, 7 s (RFC 6298 2, 5.5). */
+const ARRIVE_MS = 10_000
 const ATTEMPTS = 8
+/** Connections awaited at a time: whoever sends SYNs and no more keeps others from being helped, not from passing. */
+const MOST_AWAITED = 1000
 
 /**
- * A transparent TCP proxy: connections that rules bring to it are made anew from the client's own address, and what is said on them is
- * judged message by message. Client and server see each other's addresses.
+ * A transparent TCP proxy: what a client asks for is first asked of its server, from the client's own address; when the server has
+ * taken it, the client's connection is brought here by rules, and what is said on both is judged message by message. Client and
+ * server see each other's addresses.
  */
 export class TcpProxy<Message> {
   readonly #options: ProxyOptions<Message>
   readonly #servers: Server[] = []
   readonly #connections = new Set<Connection<Message>>()
-  /** Clients whose server has not answered yet. */
-  readonly #connecting = new Set<Socket>()
+  readonly #awaited = new Map<string, Awaited>()
   readonly #hosts: Hosts
   readonly #ports = new SourcePorts()
+  #isClosed = false
 
   private constructor(options: ProxyOptions<Message>) {
     this.#options = options
@@ -56,10 +74,7 @@ export class TcpProxy<Message> {
   static async open<Message>(options: ProxyOptions<Message>): Promise<TcpProxy<Message>> {
     const proxy = new TcpProxy(options)
     try {
-      for (const family of options.families) {
-        await proxy.#listen(family, 'out', options.port)
-        await proxy.#listen(family, 'in', options.port + 1)
-      }
+      for (const family of options.families) await proxy.#listen(family)
     } catch (error) {
       await proxy.close()
       throw error
@@ -67,82 +82,134 @@ export class TcpProxy<Message> {
     return proxy
   }
 
-  async #listen(family: Family, way: Way, port: number): Promise<void> {
-    const server = await listen(this.#options.netns, family, port)
+  async #listen(family: Family): Promise<void> {
+    const server = await listen(this.#options.netns, family, this.#options.port)
     this.#servers.push(server)
-    server.on('connection', (client) => this.#accept(client, family, way, port))
+    server.on('connection', (client) => this.#accept(client))
     server.on('error', (error) => this.#options.onError(error))
   }
 
   get size(): { connections: number; connecting: number; heldBytes: number } {
-    return { connections: this.#connections.size, connecting: this.#connecting.size, heldBytes: this.#hosts.heldBytes }
+    return { connections: this.#connections.size, connecting: this.#awaited.size, heldBytes: this.#hosts.heldBytes }
   }
 
-  #accept(client: Socket, family: Family, way: Way, port: number): void {
-    const { count } = this.#options
-    const [address, server] = [client.remoteAddress, client.localAddress]
-    // Gone again, or somebody of this machine who has found the port.
-    if (address === undefined || server === undefined || client.localPort === port) return reset(client)
-    const reason = this.#hosts.add(address)
-    if (reason) {
-      count(reason)
-      return reset(client)
-    }
-    count('tcp-connections')
-    this.#connecting.add(client)
-    const from = { address, port: client.remotePort! }
-    const to = { address: server, port: client.localPort! }
-    client.once('error', () => {})
-    this.#connect({ family, way, client: from, server: to }, client, ATTEMPTS)
+  /** Whether that connection has been asked for, and its client has not come yet. */
+  isAwaited({ client, server }: Asked): boolean {
+    return this.#awaited.has(keyOf(client, server))
   }
 
-  #connect(ends: Omit<ConnectionEnds, 'local'>, client: Socket, attempts: number): void {
-    const { family, client: from, server: to } = ends
-    const local = { address: from.address, port: this.#ports.take(from.address, from.port) }
-    const socket = local.port === 0 ? undefined : openSocket(this.#options.netns, family, local)
-    if (typeof socket !== 'object') return this.#refused(ends, client, local, socket, attempts)
-    const timer = setTimeout(() => socket.destroy(new CthelperError('ERR_TIMEOUT', 'connect', 'no answer')), CONNECT_MS)
-    const fail = (error: NodeJS.ErrnoException) => {
-      clearTimeout(timer)
-      this.#refused(ends, client, local, error.errno === undefined ? undefined : -error.errno, attempts)
+  /**
+   * Asks the server for a connection in the client's name. `onBound` is waited for before, when the proxy's own end is known. When the
+   * server has taken it, the client has ten seconds to come; `forget` does not wait for it. Reasons are `tcp-unreachable`
+   * (refused, or no answer within 30 s), and what is exhausted: `tcp-dials-`, `tcp-connections-`, `tcp-host-`, `tcp-ports-exhausted`.
+   */
+  async dial(asked: Asked, onBound?: (ends: ConnectionEnds) => Promise<void>): Promise<Dialled> {
+    const { client, server } = asked
+    const reason = this.#awaited.size >= MOST_AWAITED ? 'tcp-dials-exhausted' : this.#hosts.add(client.address)
+    if (reason) return { reason }
+    const awaited: Awaited = { asked }
+    this.#awaited.set(keyOf(client, server), awaited)
+    try {
+      for (let attempts = 1; ; attempts++) {
+        const local = { address: client.address, port: this.#ports.take(client.address, client.port) }
+        const ends = { ...asked, local }
+        const socket = local.port === 0 ? 'EADDRINUSE' : await this.#connect(ends, onBound)
+        if (typeof socket === 'object' && !this.#isClosed) return this.#await(awaited, ends, socket)
+        this.#ports.give(local.address, local.port)
+        if (typeof socket === 'object') reset(socket)
+        const isTaken = socket === 'EADDRINUSE' || socket === 'EADDRNOTAVAIL'
+        if (isTaken && attempts < ATTEMPTS && local.port !== 0) continue
+        return { reason: isTaken ? 'tcp-ports-exhausted' : 'tcp-unreachable' }
+      }
+    } finally {
+      if (!awaited.server) this.#forget(awaited)
     }
-    socket.once('error', fail)
-    socket.once('connect', () => {
-      clearTimeout(timer)
-      socket.off('error', fail).once('error', () => {})
-      socket.pause()
-      void this.#attend({ ...ends, local }, client, socket)
+  }
+
+  #await(awaited: Awaited, ends: ConnectionEnds, socket: Socket): Dialled {
+    awaited.server = { ends, socket }
+    awaited.timer = setTimeout(() => {
+      this.#options.count('tcp-client-gone')
+      this.#forget(awaited)
+    }, ARRIVE_MS)
+    return { ends }
+  }
+
+  /** A connected socket, paused; or the name of what the kernel says instead. */
+  async #connect(
+    ends: ConnectionEnds,
+    onBound: ((ends: ConnectionEnds) => Promise<void>) | undefined,
+  ): Promise<Socket | string> {
+    const { family, local, server } = ends
+    const socket = openSocket(this.#options.netns, family, local)
+    if (typeof socket === 'number') return errnoName(socket)
+    await onBound?.(ends)
+    return new Promise((resolve) => {
+      const timer = setTimeout(() => socket.destroy(), CONNECT_MS)
+      const fail = ({ errno = 0 }: NodeJS.ErrnoException) => end(errnoName(-errno))
+      const end = (result: Socket | string) => {
+        clearTimeout(timer)
+        socket.off('error', fail).off('close', gone)
+        socket.once('error', () => {})
+        resolve(result)
+      }
+      const gone = () => end('ETIMEDOUT')
+      socket.once('error', fail).once('close', gone)
+      socket.once('connect', () => {
+        socket.pause()
+        end(socket)
+      })
+      socket.connect(server.port, server.address)
     })
-    socket.connect(to.port, to.address)
   }
 
-  /** The server cannot be had; the client hears so as soon as may be, by a reset. A port that somebody else has is tried again. */
-  #refused(
-    ends: Omit<ConnectionEnds, 'local'>,
-    client: Socket,
-    local: Endpoint,
-    errno: number | undefined,
-    attempts: number,
-  ): void {
-    this.#ports.give(local.address, local.port)
-    const name = errno === undefined ? 'ETIMEDOUT' : errnoName(errno)
-    const isTaken = name === 'EADDRINUSE' || name === 'EADDRNOTAVAIL'
-    if (isTaken && attempts > 1 && local.port !== 0) return this.#connect(ends, client, attempts - 1)
-    this.#options.count(isTaken ? 'tcp-ports-exhausted' : 'tcp-unreachable')
-    this.#connecting.delete(client)
-    this.#hosts.remove(ends.client.address)
-    reset(client)
+  /** The client of an awaited connection will not come: the server is told. */
+  forget(ends: ConnectionEnds): void {
+    const awaited = this.#awaited.get(keyOf(ends.client, ends.server))
+    if (awaited?.server?.ends === ends) this.#forget(awaited)
+  }
+
+  #forget(awaited: Awaited): void {
+    const { client, server } = awaited.asked
+    const { server: dialled, timer } = awaited
+    clearTimeout(timer)
+    if (this.#awaited.get(keyOf(client, server)) !== awaited) return
+    this.#awaited.delete(keyOf(client, server))
+    this.#hosts.remove(client.address)
+    if (!dialled) return
+    this.#ports.give(dialled.ends.local.address, dialled.ends.local.port)
+    reset(dialled.socket)
+  }
+
+  #accept(client: Socket): void {
+    client.once('error', () => {})
+    const { remoteAddress, remotePort, localAddress, localPort } = client
+    if (remoteAddress === undefined || localAddress === undefined) {
+      client.destroy()
+      return this.#goneFrom(localAddress ?? '', localPort)
+    }
+    const key = keyOf({ address: remoteAddress, port: remotePort! }, { address: localAddress, port: localPort! })
+    const awaited = this.#awaited.get(key)
+    // Somebody of this machine who has found the port.
+    if (!awaited?.server) return reset(client)
+    clearTimeout(awaited.timer)
+    this.#awaited.delete(key)
+    this.#options.count('tcp-connections')
+    void this.#attend(awaited.server.ends, client, awaited.server.socket)
+  }
+
+  /** A client came and is gone again, and the kernel has forgotten who it was: the only one that was to come for that server. */
+  #goneFrom(address: string, port: number | undefined): void {
+    const [only, another] = [...this.#awaited.values()].filter(
+      ({ asked, server }) => server && asked.server.port === port && asked.server.address === address,
+    )
+    if (only && !another) this.#forget(only)
   }
 
   async #attend(ends: ConnectionEnds, client: Socket, server: Socket): Promise<void> {
     const { attend, onError, policy, cut, now, count } = this.#options
     const attendant = await attend(ends).catch((error: Error) => void onError(error))
     const { address } = ends.client
-    if (!this.#connecting.delete(client)) {
-      // The proxy was closed meanwhile.
-      attendant?.close()
-      return reset(server)
-    }
     const connection: Connection<Message> = new Connection(ends, client, server, attendant, {
       policy,
       cut,
@@ -156,6 +223,7 @@ export class TcpProxy<Message> {
       },
     })
     this.#connections.add(connection)
+    if (this.#isClosed) connection.reset()
   }
 
   /** Call it once a second. */
@@ -171,9 +239,12 @@ export class TcpProxy<Message> {
   /** Takes no more, and resets what there is. */
   async close(): Promise<void> {
     const closed = this.#servers.map((server) => new Promise<void>((resolve) => server.close(() => resolve())))
-    for (const client of this.#connecting) reset(client)
-    this.#connecting.clear()
+    this.#isClosed = true
+    for (const awaited of [...this.#awaited.values()]) this.#forget(awaited)
     for (const connection of this.#connections) connection.reset()
     await Promise.all(closed)
   }
 }
+
+const keyOf = (client: Endpoint, server: Endpoint): string =>
+  `${client.address} ${client.port} ${server.address} ${server.port}`

@@ -8,6 +8,8 @@ export interface RoutingOptions {
   /** By whose names packets come that may carry the mark. */
   readonly interfaces: readonly string[]
   readonly mark: number
+  /** What this machine sends to itself. */
+  readonly ownMark: number
   readonly table: number
 }
 
@@ -21,8 +23,8 @@ export interface Routing {
 }
 
 /**
- * Sends packets with the mark that come in by one of the interfaces to this machine. Packets of this machine's own never match, so
- * that its own marks, and `tcp_fwmark_accept`, do not meet it. What a killed process left behind is taken over. A machine without
+ * Sends packets with the mark that come in by one of the interfaces to this machine. Packets of this machine's own match by another
+ * mark, `ownMark`, so that its sockets' marks, and `tcp_fwmark_accept`, do not meet the first. What a killed process left behind is taken over. A machine without
  * one of the IP versions is served for the other. Throws ERR_UNSUPPORTED where there is no policy routing (CONFIG_IP_MULTIPLE_TABLES).
  */
 export async function openRouting(options: RoutingOptions): Promise<Routing> {
@@ -47,8 +49,9 @@ export async function openRouting(options: RoutingOptions): Promise<Routing> {
   return { families, close: () => takeBack(options, families) }
 }
 
-function rulesOf({ interfaces, mark, table }: RoutingOptions, family: Family): RoutingRule[] {
-  return interfaces.map((iifname) => ({ family, iifname, mark, table, priority: PRIORITY }))
+function rulesOf({ interfaces, mark, ownMark, table }: RoutingOptions, family: Family): RoutingRule[] {
+  const common = { family, table, priority: PRIORITY }
+  return [...interfaces.map((iifname) => ({ ...common, iifname, mark })), { ...common, iifname: 'lo', mark: ownMark }]
 }
 
 async function install(route: Route, rules: readonly RoutingRule[], local: LocalRoute): Promise<void> {

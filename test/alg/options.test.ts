@@ -159,7 +159,7 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['policy.malformed', { policy: { malformed: '' } }],
   ['policy.failure', { policy: { failure: null } }],
   ['tcp.proxy', { tcp: { proxy: 'yes' as 'on' } }],
-  ['tcp.port', { tcp: { port: 65_535 } }],
+  ['tcp.port', { tcp: { port: 65_536 } }],
   ['tcp.mark', { tcp: { mark: 0 } }],
   ['tcp.table', { tcp: { table: 2 ** 32 } }],
   ['tcp.address', { tcp: { address: 'x' } as object }],

@@ -40,6 +40,26 @@ t.test('CT_NEW of an anchor', async (t) => {
   t.equal(text(request!.payload), text(bytes))
 })
 
+t.test('CT_NEW with a destination', async (t) => {
+  const translated = { ...anchor, destinationNat: { address: '192.168.7.10', port: 5060 } }
+  const six = {
+    family: 6,
+    protocol: 6,
+    source: { address: '::1', port: 1 },
+    destination: { address: '::2', port: 2 },
+  } as const
+  const conntrack = { original: six, reply: six, timeoutSec: 1, destinationNat: { address: '::3', port: 5061 } }
+  const [four, sixth] = encodeOperations(
+    [translated, conntrack].map((it) => ({ kind: 'create-conntrack', conntrack: it })),
+  )
+  // CTA_NAT_DST { CTA_NAT_V4_MINIP, CTA_NAT_V4_MAXIP, CTA_NAT_PROTO { CTA_PROTONAT_PORT_MIN, CTA_PROTONAT_PORT_MAX } }
+  const range = '14000380 06000100 13c40000 06000200 13c40000'
+  t.match(text(four!.payload), text(hex(`28000d80 08000100 c0a8070a 08000200 c0a8070a ${range}`)))
+  const v6 = '00000000000000000000000000000003'
+  const ports = '14000380 06000100 13c50000 06000200 13c50000'
+  t.match(text(sixth!.payload), text(hex(`40000d80 ${ports} 14000400 ${v6} 14000500 ${v6}`)))
+})
+
 t.test('EXP_NEW of a latching pinhole', async (t) => {
   const [request] = encodeOperations([{ kind: 'create-expectation', expectation: inbound }])
   t.match(request, { type: 0x200, flags: 0x600 })
