@@ -32,7 +32,7 @@ measure() {
   node --expose-gc "$out/bench/$name.js" "$@" || { failed=1; echo "$name failed"; }
 }
 
-names=${*:-scan growth plan memory conntrack queue music invite tcp}
+names=${*:-scan growth plan packet memory conntrack queue music invite tcp}
 for name in $names; do
   case $name in
     queue) measure queue kernel 3 200000 600 ;;

@@ -24,13 +24,6 @@ bool read_uint(napi_env env, napi_value value, const char *name, uint32_t *resul
   return napi_get_value_uint32(env, value, result) == napi_ok || refuse(env, name, "a number");
 }
 
-bool read_flag(napi_env env, napi_value value, const char *name, bool *result) {
-  napi_valuetype type = napi_undefined;
-  *result = false;
-  if (napi_typeof(env, value, &type) == napi_ok && type == napi_undefined) return true;
-  return napi_get_value_bool(env, value, result) == napi_ok || refuse(env, name, "a boolean");
-}
-
 bool read_text(napi_env env, napi_value value, const char *name, char *result, size_t size) {
   size_t length = 0;
   if (napi_get_value_string_utf8(env, value, NULL, 0, &length) != napi_ok) return refuse(env, name, "a string");

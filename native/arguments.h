@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define MAX_ARGUMENTS 6
+#define MAX_ARGUMENTS 5
 #define MAX_PATH 4096
 
 /* A call's arguments; what was not passed is undefined, so a reader below refuses it. */
@@ -26,7 +26,6 @@ struct arguments arguments_of(napi_env env, napi_callback_info info);
 /* Each reads one argument; false leaves a TypeError naming `name` pending. */
 bool read_int(napi_env env, napi_value value, const char *name, int32_t *result);
 bool read_uint(napi_env env, napi_value value, const char *name, uint32_t *result);
-bool read_flag(napi_env env, napi_value value, const char *name, bool *result);
 bool read_text(napi_env env, napi_value value, const char *name, char *result, size_t size);
 bool read_bytes(napi_env env, napi_value value, const char *name, struct bytes *result);
 bool read_uint32_array(napi_env env, napi_value value, const char *name, struct bytes *result);

@@ -35,7 +35,6 @@ void netlink_close(struct netlink_socket *socket) {
   int fd = socket->fd;
   socket->fd = -1;
   sender_end(&socket->sender);
-  reader_end(&socket->reader);
   /* First out of the loop, then the descriptor: the number may be given to someone else at once. */
   poll_close(socket);
   close(fd);
@@ -67,53 +66,27 @@ static bool resolve_array(napi_env env, napi_ref reference, size_t needed, void 
          napi_get_typedarray_info(env, array, NULL, &count, data, NULL, NULL) == napi_ok && count >= needed;
 }
 
-static uint32_t slots_of(const struct netlink_socket *socket) {
-  return socket->reads_ahead ? 2 * socket->slots : socket->slots;
-}
-
 static void point_vectors(struct netlink_socket *socket, uint8_t *data) {
   socket->data = data;
-  for (uint32_t i = 0; i < slots_of(socket); i++) {
+  for (uint32_t i = 0; i < socket->slots; i++) {
     socket->vectors[i] = (struct iovec){.iov_base = data + (size_t)i * socket->slot_size, .iov_len = socket->slot_size};
     socket->headers[i].msg_hdr = (struct msghdr){.msg_iov = &socket->vectors[i], .msg_iovlen = 1};
   }
 }
 
-/* The headers, pointed into the buffer, and where lengths go. */
-static bool resolve(struct netlink_socket *socket, uint32_t **lengths) {
-  uint32_t slots = slots_of(socket);
-  void *data, *places;
-  if (!resolve_array(socket->env, socket->buffer, (size_t)slots * socket->slot_size, &data) ||
-      !resolve_array(socket->env, socket->lengths, slots, &places))
-    return false;
-  if (data != socket->data) point_vectors(socket, data);
-  *lengths = places;
-  return true;
-}
-
-static int note_lengths(const struct netlink_socket *socket, uint32_t *lengths, uint32_t first, int count) {
-  for (int i = 0; i < count; i++) lengths[first + i] = socket->headers[first + i].msg_len;
-  return count;
-}
-
 int netlink_receive(struct netlink_socket *socket) {
-  uint32_t *lengths;
   if (socket->fd < 0) return -EBADF;
-  if (!resolve(socket, &lengths)) return -EFAULT;
-  return note_lengths(socket, lengths, 0, reader_receive(socket->fd, socket->headers, socket->slots));
-}
-
-bool netlink_ask(struct netlink_socket *socket, int half) {
-  uint32_t *lengths;
-  if (!socket->reads_ahead || socket->fd < 0 || !resolve(socket, &lengths)) return false;
-  return reader_ask(&socket->reader, socket->fd, socket->headers + half * socket->slots, socket->slots);
-}
-
-int netlink_take(struct netlink_socket *socket, int half) {
-  int count = reader_take(socket->reader);
-  uint32_t *lengths;
-  if (!resolve(socket, &lengths)) return -EFAULT;
-  return note_lengths(socket, lengths, half * socket->slots, count);
+  void *data, *lengths;
+  if (!resolve_array(socket->env, socket->buffer, (size_t)socket->slots * socket->slot_size, &data) ||
+      !resolve_array(socket->env, socket->lengths, socket->slots, &lengths))
+    return -EFAULT;
+  if (data != socket->data) point_vectors(socket, data);
+  int count;
+  do count = recvmmsg(socket->fd, socket->headers, socket->slots, MSG_DONTWAIT | MSG_TRUNC, NULL);
+  while (count < 0 && errno == EINTR);
+  if (count < 0) return errno == EAGAIN || errno == EWOULDBLOCK ? 0 : -errno;
+  for (int i = 0; i < count; i++) ((uint32_t *)lengths)[i] = socket->headers[i].msg_len;
+  return count;
 }
 
 /* ---- methods ---- */
@@ -242,12 +215,10 @@ static int bind_automatically(int fd, uint32_t *port_id) {
   return 0;
 }
 
-static struct netlink_socket *allocate(napi_env env, int fd, uint32_t slot_size, uint32_t slots, bool reads_ahead) {
+static struct netlink_socket *allocate(napi_env env, int fd, uint32_t slot_size, uint32_t slots) {
   struct netlink_socket *socket = calloc(1, sizeof *socket);
   if (socket == NULL) return NULL;
-  *socket = (struct netlink_socket){.env = env, .holders = 1, .fd = fd, .slot_size = slot_size};
-  socket->reads_ahead = reads_ahead;
-  socket->slots = reads_ahead ? slots / 2 : slots;
+  *socket = (struct netlink_socket){.env = env, .holders = 1, .fd = fd, .slot_size = slot_size, .slots = slots};
   socket->vectors = calloc(slots, sizeof *socket->vectors);
   socket->headers = calloc(slots, sizeof *socket->headers);
   if (socket->vectors != NULL && socket->headers != NULL) return socket;
@@ -275,23 +246,21 @@ napi_value netlink_open(napi_env env, napi_callback_info info) {
   int32_t protocol;
   uint32_t slot_size, port_id = 0;
   struct bytes buffer, lengths;
-  bool reads_ahead;
   if (!read_int(env, arguments.value[0], "protocol", &protocol) ||
       !read_text(env, arguments.value[1], "netnsPath", path, sizeof path) ||
       !read_bytes(env, arguments.value[2], "buffer", &buffer) ||
       !read_uint(env, arguments.value[3], "slotSize", &slot_size) ||
-      !read_uint32_array(env, arguments.value[4], "lengths", &lengths) ||
-      !read_flag(env, arguments.value[5], "readAhead", &reads_ahead))
+      !read_uint32_array(env, arguments.value[4], "lengths", &lengths))
     return NULL;
   if (slot_size == 0 || buffer.length < slot_size) return number_value(env, -EINVAL);
   size_t slots = buffer.length / slot_size;
   if (slots > lengths.length / sizeof(uint32_t)) slots = lengths.length / sizeof(uint32_t);
   if (slots > MAX_SLOTS) slots = MAX_SLOTS;
-  if (slots < (reads_ahead ? 2 : 1)) return number_value(env, -EINVAL);
+  if (slots == 0) return number_value(env, -EINVAL);
   int fd = netns_socket(path, AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol);
   if (fd < 0) return number_value(env, fd);
   int error = bind_automatically(fd, &port_id);
-  struct netlink_socket *socket = error == 0 ? allocate(env, fd, slot_size, (uint32_t)slots, reads_ahead) : NULL;
+  struct netlink_socket *socket = error == 0 ? allocate(env, fd, slot_size, (uint32_t)slots) : NULL;
   if (socket != NULL) return wrap(env, socket, port_id, &arguments);
   close(fd);
   return number_value(env, error == 0 ? -ENOMEM : error);

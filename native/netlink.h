@@ -7,7 +7,6 @@
 #include <sys/socket.h>
 #include <uv.h>
 
-#include "reader.h"
 #include "sender.h"
 
 /*
@@ -19,25 +18,18 @@ struct netlink_socket {
   int holders;
   int fd; /* -1 once closed */
 
-  /*
-   * Receiving: the caller's buffer, `slots` datagrams of `slot_size` bytes, and their lengths; twice that many where the socket reads
-   * ahead, and then batches take turns in the two halves.
-   */
+  /* Receiving: the caller's buffer, `slots` datagrams of `slot_size` bytes, and their lengths. */
   uint32_t slot_size;
   uint32_t slots;
-  bool reads_ahead;
   uint8_t *data; /* what the vectors point into; compared with the buffer's present address before use */
   struct iovec *vectors;
   struct mmsghdr *headers;
 
   struct sender *sender; /* NULL until one is needed */
-  struct reader *reader; /* the same */
-  int asked_half;        /* where it puts what it was asked for */
 
   uv_poll_t poll;
   bool has_handle; /* poll is initialised and not yet closed */
   bool is_polling;
-  bool is_waiting_ahead; /* polls for writing too, to be called about what was read ahead */
 
   napi_ref self;     /* weak; strong while polling, so that the object is not collected under libuv */
   napi_ref buffer;   /* strong */
@@ -49,12 +41,8 @@ struct netlink_socket {
 /* netlink.c */
 napi_value netlink_open(napi_env env, napi_callback_info info);
 struct netlink_socket *netlink_of(napi_env env, napi_value object);
-/* One recvmmsg into the first half. Number of datagrams, 0 when nothing is there, or a negative errno. */
+/* One recvmmsg. Number of datagrams, 0 when nothing is there, or a negative errno. */
 int netlink_receive(struct netlink_socket *socket);
-/* Has the thread receive into a half. False: it does not, and what is there is to be received the other way. */
-bool netlink_ask(struct netlink_socket *socket, int half);
-/* Like `netlink_receive`, for what was asked for. */
-int netlink_take(struct netlink_socket *socket, int half);
 /* Idempotent. The struct stays valid until its holders have let go. */
 void netlink_close(struct netlink_socket *socket);
 void netlink_release(struct netlink_socket *socket);

@@ -6,19 +6,18 @@
 #define BATCHES_PER_TURN 8
 
 /*
- * Calls JavaScript with `count` and the first slot. What it throws goes where every event handler's exception goes: 'uncaughtException'. A
+ * Calls JavaScript with `count`. What it throws goes where every event handler's exception goes: 'uncaughtException'. A
  * handled one leaves the poll running.
  */
-static void call_back(struct netlink_socket *socket, int count, uint32_t first) {
+static void call_back(struct netlink_socket *socket, int count) {
   napi_env env = socket->env;
   napi_handle_scope scope;
   if (napi_open_handle_scope(env, &scope) != napi_ok) return;
-  napi_value self, callback, arguments[2];
+  napi_value self, callback, argument;
   if (napi_get_reference_value(env, socket->self, &self) == napi_ok && self != NULL &&
       napi_get_reference_value(env, socket->callback, &callback) == napi_ok && callback != NULL &&
-      napi_create_int32(env, count, &arguments[0]) == napi_ok &&
-      napi_create_uint32(env, first, &arguments[1]) == napi_ok) {
-    napi_make_callback(env, NULL, self, callback, 2, arguments, NULL);
+      napi_create_int32(env, count, &argument) == napi_ok) {
+    napi_make_callback(env, NULL, self, callback, 1, &argument, NULL);
     bool is_pending = false;
     napi_value error;
     if (napi_is_exception_pending(env, &is_pending) == napi_ok && is_pending &&
@@ -28,35 +27,22 @@ static void call_back(struct netlink_socket *socket, int count, uint32_t first) 
   napi_close_handle_scope(env, scope);
 }
 
-/* The next batch, read ahead or now, and the half it lies in. */
-static int next_batch(struct netlink_socket *socket, int *half) {
+static int receive_in_scope(struct netlink_socket *socket) {
   napi_handle_scope scope;
   if (napi_open_handle_scope(socket->env, &scope) != napi_ok) return -ECANCELED;
-  bool is_ahead = reader_is_asked(socket->reader);
-  *half = is_ahead ? socket->asked_half : 0;
-  int count = is_ahead ? netlink_take(socket, *half) : netlink_receive(socket);
+  int count = netlink_receive(socket);
   napi_close_handle_scope(socket->env, scope);
   return count;
-}
-
-/* A full batch says that more is there: the thread fetches it while JavaScript has this one. */
-static void read_ahead(struct netlink_socket *socket, int half) {
-  napi_handle_scope scope;
-  if (napi_open_handle_scope(socket->env, &scope) != napi_ok) return;
-  socket->asked_half = 1 - half;
-  netlink_ask(socket, socket->asked_half);
-  napi_close_handle_scope(socket->env, scope);
 }
 
 static void on_poll(uv_poll_t *handle, int status, int events);
 
 /* libuv stops a handle whose descriptor reports POLLERR, and a netlink overrun (ENOBUFS) is just that: go on. */
 static void resume(struct netlink_socket *socket) {
-  if (!socket->is_polling || (uv_is_active((uv_handle_t *)&socket->poll) && !socket->is_waiting_ahead)) return;
-  socket->is_waiting_ahead = false;
+  if (!socket->is_polling || uv_is_active((uv_handle_t *)&socket->poll)) return;
   int error = uv_poll_start(&socket->poll, UV_READABLE, on_poll);
   if (error == 0) return;
-  call_back(socket, error, 0);
+  call_back(socket, error);
   poll_stop(socket);
 }
 
@@ -66,12 +52,9 @@ static void on_poll(uv_poll_t *handle, int status, int events) {
   (void)events;
   /* The callback may stop or close the socket: look again before every step. */
   for (int batch = 0; batch < BATCHES_PER_TURN && socket->is_polling; batch++) {
-    int half = 0;
-    int count = next_batch(socket, &half);
+    int count = receive_in_scope(socket);
     if (count == 0) break;
-    /* Nothing is left with the thread over the end of a turn: no event would tell of it. */
-    if (count == (int)socket->slots && batch < BATCHES_PER_TURN - 1) read_ahead(socket, half);
-    call_back(socket, count, half * socket->slots);
+    call_back(socket, count);
     if (count < 0 && count != -ENOBUFS) {
       /* It would fail again at once, for ever. */
       poll_stop(socket);
@@ -93,11 +76,8 @@ int poll_start(struct netlink_socket *socket, napi_value callback) {
     socket->has_handle = true;
     socket->holders++;
   }
-  /* What was read ahead before a stop waits for an event; a netlink socket can always be written to. */
-  int events = reader_is_asked(socket->reader) ? UV_READABLE | UV_WRITABLE : UV_READABLE;
-  int error = uv_poll_start(&socket->poll, events, on_poll);
+  int error = uv_poll_start(&socket->poll, UV_READABLE, on_poll);
   if (error != 0) return error;
-  socket->is_waiting_ahead = events != UV_READABLE;
   uv_ref((uv_handle_t *)&socket->poll);
   napi_create_reference(socket->env, callback, 1, &socket->callback);
   napi_reference_ref(socket->env, socket->self, NULL);

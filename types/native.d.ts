@@ -7,10 +7,7 @@ export interface NativeAddon {
    * socket(AF_NETLINK, SOCK_RAW | SOCK_CLOEXEC | SOCK_NONBLOCK, protocol) inside the network namespace at `netnsPath` (an open
    * file path such as /run/netns/x; empty: the caller's own), bound with an automatic port id.
    * `buffer` is where received datagrams go, `slotSize` bytes apart; `lengths[i]` gets datagram i's length (the kernel's true
-   * length, MSG_TRUNC, so a value above slotSize means truncated). Both belong to the caller, must outlive the socket, and must not be
-   * transferred.
-   * `readAhead` (default false): batches have half as many slots and take turns in the two halves, so that under load a thread of the socket's own
-   * fills one while JavaScript reads the other.
+   * length, MSG_TRUNC, so a value above slotSize means truncated). Both belong to the caller and must outlive the socket.
    * Returns the socket, or a negative errno.
    */
   open(
@@ -19,7 +16,6 @@ export interface NativeAddon {
     buffer: Uint8Array,
     slotSize: number,
     lengths: Uint32Array,
-    readAhead?: boolean,
   ): NativeSocket | number
   /**
    * A UDP socket in the namespace at `netnsPath` (empty: the caller's own), bound to `address` (4 or 16 bytes) and `port` (0: the
@@ -62,12 +58,12 @@ export interface NativeSocket {
   /** One recvmmsg(MSG_DONTWAIT) into the buffer. Number of datagrams (0: nothing there), or a negative errno (-ENOBUFS: the kernel dropped some). */
   receive(): number
   /**
-   * Poll for readability: on each, recvmmsg until empty (at most 8 batches a loop turn), `onBatch(count, first)` per batch, whose first
-   * datagram lies in slot `first`; count < 0 is a negative errno: after -ENOBUFS the poll goes on, after any other it has stopped. Replaces an earlier start. `onBatch` may
+   * Poll for readability: on each, recvmmsg until empty (at most 8 batches a loop turn), `onBatch(count)` per batch; count < 0 is
+   * a negative errno: after -ENOBUFS the poll goes on, after any other it has stopped. Replaces an earlier start. `onBatch` may
    * stop or close the socket; what it throws becomes an 'uncaughtException', and the poll goes on if that was handled.
    * Returns 0 or a negative errno.
    */
-  start(onBatch: (count: number, first: number) => void): number
+  start(onBatch: (count: number) => void): number
   stop(): void
   /** Keep (default after start) or stop keeping the event loop alive. */
   ref(): void

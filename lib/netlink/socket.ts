@@ -19,8 +19,6 @@ export interface NetlinkSocketOptions {
   readonly slotSize: number
   /** Datagrams a batch may have. */
   readonly slots: number
-  /** Under load a thread receives the next batch while JavaScript has this one. Default false. */
-  readonly readAhead?: boolean
   /** Kernel-side buffer, bytes. */
   readonly receiveBuffer?: number | undefined
 }
@@ -30,17 +28,16 @@ export interface NetlinkSocket {
   readonly native: NativeSocket
   readonly buffer: Uint8Array
   readonly slotSize: number
-  /** Length of the datagram in slot i, of the last batch there; above `slotSize`: truncated. */
+  /** Length of datagram i of the last batch; above `slotSize`: truncated. */
   readonly lengths: Uint32Array
 }
 
 /** Opens a netlink socket with extended ACKs on. Throws ERR_ADDON, ERR_PERMISSION, ERR_UNSUPPORTED or ERR_KERNEL. */
 export function openNetlinkSocket(protocol: number, options: NetlinkSocketOptions): NetlinkSocket {
-  const { netns = '', slotSize, readAhead = false } = options
-  const slots = options.slots * (readAhead ? 2 : 1)
+  const { netns = '', slotSize, slots } = options
   const buffer = new Uint8Array(slotSize * slots)
   const lengths = new Uint32Array(slots)
-  const native = nativeAddon().open(protocol, netns, buffer, slotSize, lengths, readAhead)
+  const native = nativeAddon().open(protocol, netns, buffer, slotSize, lengths)
   if (typeof native === 'number') {
     throw kernelError(`open netlink socket${netns && ` in ${netns}`}`, -native)
   }

@@ -49,8 +49,7 @@ export async function openQueue(options: QueueOptions): Promise<Queue> {
   requireInteger('copyRange', copyRange, 1, MAX_PAYLOAD)
   requireInteger('maxLength', maxLength, 1, 0xffffffff)
   const receiveBuffer = options.receiveBuffer ?? defaultReceiveBuffer
-  const slotSize = slotSizeFor(copyRange)
-  const socket = openNetlinkSocket(NETLINK_NETFILTER, { netns, slots, slotSize, readAhead: true, receiveBuffer })
+  const socket = openNetlinkSocket(NETLINK_NETFILTER, { netns, slots, slotSize: slotSizeFor(copyRange), receiveBuffer })
   const proc = new ProcQueues(netns)
   try {
     const isTaken = () => proc.row(number) !== undefined
@@ -121,9 +120,9 @@ export class KernelQueue implements Queue {
   /** Delivers `received` datagrams that lie in the buffer already, then polls. */
   start(received: number): void {
     if (this.#isClosed) return
-    const started = this.#socket.native.start((count, first) => this.#take(count, first))
+    const started = this.#socket.native.start((count) => this.#take(count))
     if (started < 0) this.#fail(kernelError('poll queue', -started))
-    else this.#take(received, 0)
+    else this.#take(received)
   }
 
   verdict(packet: QueuedPacket, kind: VerdictKind, options?: VerdictOptions): void {
@@ -169,17 +168,17 @@ export class KernelQueue implements Queue {
     return packet
   }
 
-  /** One receive: `count` datagrams in the buffer from slot `first`, or a negative errno. */
-  #take(count: number, first: number): void {
+  /** One receive: `count` datagrams in the buffer, or a negative errno. */
+  #take(count: number): void {
     if (count === -constants.errno.ENOBUFS) this.#counts.overruns++
     else if (count < 0) this.#fail(kernelError('receive packets', -count))
     if (count <= 0) return
     const lease: Lease = { owner: this, isLive: true }
-    const packets = this.#read(count, first, lease)
+    const packets = this.#read(count, lease)
     if (packets.length > 0) this.#deliver(packets, lease)
   }
 
-  #read(count: number, first: number, lease: Lease): Packet[] {
+  #read(count: number, lease: Lease): Packet[] {
     const { buffer, slotSize, lengths } = this.#socket
     const packets: Packet[] = []
     const visit = (type: number, flags: number, _sequence: number, start: number, end: number) => {
@@ -189,7 +188,7 @@ export class KernelQueue implements Queue {
       } else if (type === NLMSG_ERROR && decodeError(buffer, start, end, flags).errno !== 0)
         this.#counts.verdictErrors++
     }
-    for (let i = first; i < first + count; i++) {
+    for (let i = 0; i < count; i++) {
       const start = i * slotSize
       visitMessages(buffer, start, start + Math.min(lengths[i]!, slotSize), visit)
     }

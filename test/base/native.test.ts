@@ -106,60 +106,6 @@ t.test('posts, large and small, are sent in order, and close waits for them', as
   t.equal(socket.post(noop(1, 20_000), 0, 20_000), -9, 'EBADF')
 })
 
-t.test('reading ahead: every datagram once and in order, over a stop as well', async (t) => {
-  const [slots, total] = [4, 200]
-  const buffer = new Uint8Array(2 * slots * 64)
-  const lengths = new Uint32Array(2 * slots)
-  const socket = nativeAddon().open(NETLINK_ROUTE, '', buffer, 64, lengths, true)
-  if (typeof socket === 'number') throw new Error(`open: ${socket}`)
-  t.teardown(() => socket.close())
-  t.equal(
-    nativeAddon().open(NETLINK_ROUTE, '', new Uint8Array(64), 64, lengths, true),
-    -22,
-    'two halves need two slots',
-  )
-  for (let i = 1; i <= total; i++) socket.send(noop(i, 16), 0, 16)
-  const sequences: number[] = []
-  const firsts = new Set<number>()
-  const take = (count: number, first: number) => {
-    firsts.add(first)
-    for (let i = first; i < first + count; i++) {
-      if (lengths[i]! < 36) sequences.push(-1)
-      else sequences.push(new DataView(buffer.buffer, i * 64).getUint32(8, true))
-    }
-  }
-  await new Promise<void>((resolve) => {
-    let batches = 0
-    socket.start((count, first) => {
-      take(count, first)
-      if (++batches < 3) return
-      // The thread has the next batch by now.
-      socket.stop()
-      resolve()
-    })
-  })
-  t.equal(sequences.length, 3 * slots)
-  await new Promise<void>((resolve) => {
-    socket.start((count, first) => {
-      take(count, first)
-      if (sequences.length >= total) resolve()
-    })
-  })
-  t.same(
-    sequences,
-    Array.from({ length: total }, (_, i) => i + 1),
-  )
-  t.same(firsts, new Set([0, slots]))
-  socket.stop()
-  for (let i = 1; i <= total; i++) socket.send(noop(i, 16), 0, 16)
-  await new Promise<void>((resolve) => {
-    socket.start(() => {
-      socket.close()
-      resolve()
-    })
-  })
-})
-
 t.test('a slot too small reports the true length', async (t) => {
   const buffer = new Uint8Array(64)
   const lengths = new Uint32Array(1)

@@ -18,18 +18,16 @@ class FakeKernel {
   readonly waiting = new Set<number>()
   readonly refused: number[] = []
   readonly datagrams: Uint8Array[] = []
-  readonly buffer = new Uint8Array(128 * slotSize)
-  readonly lengths = new Uint32Array(128)
+  readonly buffer = new Uint8Array(64 * slotSize)
+  readonly lengths = new Uint32Array(64)
   isClosed = false
-  #onBatch: Parameters<NativeSocket['start']>[0] = () => {}
-  /** Batches take turns in the halves of the buffer. */
-  #first = 0
+  #onBatch: (count: number) => void = () => {}
   #id = 0
 
   open(options: Partial<QueueOptions>): KernelQueue {
     const native = {
       post: (bytes: Uint8Array, start: number, end: number) => this.#verdicts(bytes.slice(start, end)),
-      start: (onBatch: Parameters<NativeSocket['start']>[0]) => {
+      start: (onBatch: (count: number) => void) => {
         this.#onBatch = onBatch
         return 0
       },
@@ -59,11 +57,10 @@ class FakeKernel {
       const writer = new Writer()
       writer.u32(0)
       encode(packetTable, { header: { id, etherType: 0x0800, hook: 4 }, payload: Uint8Array.of(id) }, writer)
-      this.put(this.#first + i, NFQNL_MSG_PACKET, writer.bytes())
+      this.put(i, NFQNL_MSG_PACKET, writer.bytes())
       this.waiting.add(id)
     }
-    this.#onBatch(count, this.#first)
-    this.#first = 64 - this.#first
+    this.#onBatch(count)
   }
 
   put(slot: number, type: number, payload: Uint8Array): void {
@@ -74,7 +71,7 @@ class FakeKernel {
   }
 
   signal(count: number): void {
-    this.#onBatch(count, 0)
+    this.#onBatch(count)
   }
 
   #verdicts(bytes: Uint8Array): number {
