@@ -146,8 +146,14 @@ function newConnections(machine: boolean, toPort: Expression): Rule[] {
   ]
 }
 
+/** What stays on this machine anyway is on its way to the program, not to the proxy. */
 const ownRule = (mark: number): Rule => ({
-  expressions: [isTcp, { kind: 'ct-mark', is: ownMark(mark) }, { kind: 'set-mark', to: ownMark(mark) }],
+  expressions: [
+    isTcp,
+    { kind: 'ct-mark', is: ownMark(mark) },
+    { kind: 'oifname', in: ['lo'], negate: true },
+    { kind: 'set-mark', to: ownMark(mark) },
+  ],
 })
 
 function arrivals(queue: number, toPort: Expression): Rule[] {
