@@ -1,5 +1,5 @@
 #!/bin/bash
-# npm run test:clients: real phones and a real proxy through the gateway. Installs what is missing (as root) and says so; what
+# npm run test:clients: real phones, a real proxy, and real media servers through the gateway. Installs what is missing (as root) and says so; what
 # cannot be installed is skipped by name. Last line: N passed, N failed, N skipped.
 # Usage: test/clients/run.sh [FILE...]
 set -uo pipefail
@@ -11,8 +11,12 @@ PATH=$PWD/node_modules/.bin:$PATH:/usr/sbin:/sbin
 
 # command:package
 missing=
-for entry in baresip:baresip-core linphonec:linphone-cli kamailio:kamailio turnserver:coturn; do
+for entry in baresip:baresip-core linphonec:linphone-cli kamailio:kamailio turnserver:coturn ffmpeg:ffmpeg; do
   command -v "${entry%%:*}" > /dev/null || missing="$missing ${entry##*:}"
+done
+# Those without a command of their own.
+for package in gstreamer1.0-tools gstreamer1.0-plugins-base gstreamer1.0-plugins-good gir1.2-gst-rtsp-server-1.0 python3-gi; do
+  dpkg -s "$package" > /dev/null 2>&1 || missing="$missing $package"
 done
 if [ -n "$missing" ] && [ "$(id -u)" -ne 0 ]; then
   echo "clients: not root, so not installed:$missing"
