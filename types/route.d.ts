@@ -10,6 +10,8 @@ export interface Link {
   readonly mtu: number
   /** IFLA_MASTER: index of the bridge, VRF or bond it is a part of; 0 when of none. */
   readonly master: number
+  /** IFLA_INFO_KIND: `bridge`, `vrf`, `veth` ...; empty for hardware. */
+  readonly kind: string
   /** Usable: IFF_UP (an administrator's word) and IFF_LOWER_UP (carrier). */
   readonly isUp: boolean
 }

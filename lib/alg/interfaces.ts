@@ -90,6 +90,11 @@ export class Interfaces {
     return [...new Set([...named, ...masters])]
   }
 
+  /** Name of the bridge that all of them are ports of. */
+  commonBridge(): string | undefined {
+    return commonBridge([...this.#watch.links.values()], [...this.#names.inside, ...this.#names.outside])
+  }
+
   /** Which way the packet crosses the gateway; undefined when it stays on one side, as it may within a bridge or a VRF. */
   wayOf(packet: Crossing): Way | undefined {
     const { indev, outdev, physicalIndev, physicalOutdev } = packet
@@ -119,4 +124,12 @@ export class Interfaces {
     this.#watch.close()
     this.#route.close()
   }
+}
+
+/** Name of the bridge that all the named links are ports of; undefined when they are not. */
+export function commonBridge(links: readonly Link[], names: readonly string[]): string | undefined {
+  const masters = new Set(names.map((name) => links.find((it) => it.name === name)?.master))
+  const [only] = masters
+  const master = masters.size === 1 ? links.find(({ index }) => index === only) : undefined
+  return master?.kind === 'bridge' ? master.name : undefined
 }

@@ -1,7 +1,7 @@
 /** rtnetlink's links, addresses, rules and routes. Sources: linux/rtnetlink.h, linux/if_link.h, linux/if_addr.h, linux/fib_rules.h. */
 import type { AddressScope, Link, LinkAddress, LocalRoute, RoutingRule } from '../../types/route.js'
 import { formatAddress } from '../base/address.js'
-import { decode, encode, raw, text, u32, Writer } from './attribute.js'
+import { decode, encode, nest, raw, text, u32, Writer } from './attribute.js'
 import { readU32 } from './message.js'
 
 export const RTM_NEWLINK = 16
@@ -27,10 +27,15 @@ export const IFINFOMSG_LENGTH = 16
 const IFF_UP = 1
 const IFF_LOWER_UP = 1 << 16
 
+const linkInfoTable = {
+  kind: text(1), // IFLA_INFO_KIND
+}
+
 const linkTable = {
   name: text(3), // IFLA_IFNAME
   mtu: u32(4), // IFLA_MTU
   master: u32(10), // IFLA_MASTER
+  info: nest(18, linkInfoTable), // IFLA_LINKINFO
 }
 
 /** sizeof(struct ifaddrmsg): u8 family, u8 prefix length, u8 flags, u8 scope, u32 index. */
@@ -56,10 +61,11 @@ function scopeOf(number: number): AddressScope {
 /** RTM_NEWLINK's or RTM_DELLINK's payload. Undefined when it is too short, or a bridge port's (AF_BRIDGE) or other family's. */
 export function decodeLink(payload: Uint8Array): Link | undefined {
   if (payload.length < IFINFOMSG_LENGTH || payload[0] !== 0) return undefined
-  const { name = '', mtu = 0, master = 0 } = decode(linkTable, payload, IFINFOMSG_LENGTH)
+  const { name = '', mtu = 0, master = 0, info } = decode(linkTable, payload, IFINFOMSG_LENGTH)
   const flags = readU32(payload, 8)
   const wanted = IFF_UP | IFF_LOWER_UP
-  return { index: readU32(payload, 4), name, mtu, master, isUp: (flags & wanted) === wanted }
+  const kind = info?.kind ?? ''
+  return { index: readU32(payload, 4), name, mtu, master, kind, isUp: (flags & wanted) === wanted }
 }
 
 /** RTM_NEWADDR's or RTM_DELADDR's payload, and whether the address can be used yet. Undefined for other families. */

@@ -42,7 +42,11 @@ t.test('a link by its bytes', async (t) => {
     isUp: true,
     mtu: 0,
     master: 0,
+    kind: '',
   })
+  // IFLA_LINKINFO { IFLA_INFO_KIND "bridge" }
+  const info = '1000 1200 0b00 0100 62726964676500 00'
+  t.equal(decodeLink(hex(`${head} 43100100 00000000 ${name} ${info}`))?.kind, 'bridge')
   t.equal(decodeLink(hex(`${head} 03100000 00000000 ${name}`))?.isUp, false, 'no carrier')
   t.equal(decodeLink(hex(`${head} 42100100 00000000 ${name}`))?.isUp, false, 'set down')
   t.equal(decodeLink(hex(`0700 0100 07000000 43100100 00000000 ${name}`)), undefined, 'a bridge port')
@@ -68,7 +72,7 @@ t.test('an address by its bytes', async (t) => {
   t.equal(decodeAddress(hex('02 18 80 00 07000000')), undefined, 'no address')
 })
 
-const lan = { index: 2, name: 'lan0', isUp: true, mtu: 1500, master: 0 }
+const lan = { index: 2, name: 'lan0', isUp: true, mtu: 1500, master: 0, kind: '' }
 const address: LinkAddress = {
   linkIndex: 2,
   family: 4,
@@ -107,7 +111,7 @@ t.test('state tells differences, and nothing twice', async (t) => {
 t.test('a table read again yields what was missed', async (t) => {
   const events: RouteEvent[] = []
   const state = new RouteState((event) => events.push(event))
-  state.replace([lan, { index: 3, name: 'wan0', isUp: true, mtu: 1500, master: 0 }], [address])
+  state.replace([lan, { index: 3, name: 'wan0', isUp: true, mtu: 1500, master: 0, kind: '' }], [address])
   events.length = 0
   const moved = { ...address, address: '192.0.2.9' }
   state.replace([{ ...lan, isUp: false }], [moved])

@@ -1,0 +1,115 @@
+/** Mode firewall with SIP over TCP: ways for the media of a call and for nothing else, and nothing gets around the filter. */
+import t, { type Test } from 'tap'
+import {
+  expectations,
+  pause,
+  SipPeer,
+  type SipText,
+  sipText,
+  TcpEndpoint,
+  TcpListener,
+  whyNoLab,
+} from '../../lib/testing/index.js'
+import { FirewallLab, type FirewallLabOptions, sdpOf } from './firewall-lab.js'
+import { hears } from './scene.js'
+
+const skip = whyNoLab('nft', 'conntrack')
+
+/** The administrator lets TCP 5060 pass between the phone and the first host of the cluster, and what the filter itself has is his. */
+async function open(t: Test, options: FirewallLabOptions): Promise<FirewallLab> {
+  const lab = await FirewallLab.open(options)
+  t.teardown(() => lab.close())
+  const ip = options.family === 4 ? 'ip' : 'ip6'
+  lab.filter.nft(`table inet filter {
+    chain input {
+      type filter hook input priority 0; policy drop;
+      iifname "lo" accept
+      ct state established,related accept
+      meta l4proto icmpv6 accept
+    }
+  }
+  add rule inet filter forward ${ip} saddr { ${lab.far(20)}, ${lab.host(10)} } tcp dport 5060 accept`)
+  return lab
+}
+
+async function listen(t: Test, lab: FirewallLab, who: 'cluster' | 'internet'): Promise<TcpListener> {
+  const address = who === 'cluster' ? lab.host(10) : lab.far(20)
+  const listener = await TcpListener.open(lab[who], { address, port: 5060 })
+  t.teardown(() => listener.close())
+  return listener
+}
+
+const asText = ({ startLine, headers, body }: SipText): string => sipText(startLine, headers.slice(0, -1), body)
+
+for (const family of [4, 6] as const) {
+  for (const way of ['in', 'out'] as const) {
+    t.test(`IPv${family}, routed, a connection ${way}: nothing is changed, media has its ways`, { skip }, async (t) => {
+      const lab = await open(t, { layout: 'routed', family })
+      const server = await listen(t, lab, way === 'in' ? 'cluster' : 'internet')
+      const [namespace, address] = way === 'in' ? [lab.internet, lab.far(20)] : [lab.cluster, lab.host(10)]
+      const line = await TcpEndpoint.connect(namespace, { address, port: 0 }, server.local)
+      const taken = await server.accept()
+      t.equal(taken.remote.address, line.local.address)
+      // Both name where they listen, as phones do.
+      const caller = new SipPeer(line, 'caller', { address, port: 5060 })
+      const callee = new SipPeer(taken, 'callee', server.local)
+      const [inside, far, stranger] = [
+        await lab.inside(10, 12000),
+        await lab.outside(20, 6000),
+        await lab.outside(66, 6000),
+      ]
+      const [callerMedia, calleeMedia] = way === 'in' ? [far, inside] : [inside, far]
+      t.match(await hears(far, inside.local, inside), { packets: 0 }, 'before the call the range is closed')
+      const invite = await caller.request('INVITE', server.local, { body: sdpOf(callerMedia) })
+      const arrived = await callee.receiveRequest('INVITE')
+      t.equal(asText(arrived), asText(invite), 'the INVITE arrives as it was sent')
+      t.same(await expectations(lab.filter), [], 'an offer alone opens nothing')
+      const ok = await callee.respond(arrived, 200, { body: sdpOf(calleeMedia) })
+      const heard = await caller.response(200)
+      t.equal(asText(heard), asText(ok), 'so does the answer')
+      t.match(lab.sip.status().sizes, { connections: 1, calls: 1 })
+      await caller.ack(invite, heard, server.local)
+      await callee.receiveRequest('ACK')
+      t.match(await hears(far, inside.local, inside), { packets: 5, from: far.local }, 'audio in')
+      t.match(await hears(inside, far.local, far), { packets: 5, from: inside.local }, 'audio out')
+      t.equal(await lab.sweep(stranger), 0, 'the range is closed to a stranger')
+      await caller.inDialog('BYE', invite, heard, server.local)
+      await callee.respond(await callee.receiveRequest('BYE'), 200)
+      await caller.response(200)
+      t.match(await hears(far, inside.local, inside), { packets: 0 }, 'after BYE the live flow is shut')
+      t.same(await expectations(lab.filter), [])
+      line.end()
+      t.equal(await taken.ended, 'end')
+      taken.end()
+      t.equal(await line.ended, 'end')
+      for (let i = 0; i < 100 && lab.sip.status().sizes.connections !== 0; i++) await pause(20)
+      t.match(lab.sip.status().sizes, { connections: 0, connecting: 0, calls: 0, bindings: 0, pinholes: 0 })
+      t.same([lab.refusals, lab.errors], [[], []])
+    })
+  }
+}
+
+t.test('whom the filter does not let in, the proxy does not', { skip }, async (t) => {
+  const lab = await open(t, { layout: 'routed', family: 4 })
+  const server = await listen(t, lab, 'cluster')
+  lab.filter.nft('add rule inet filter forward tcp dport 5060 reject with icmpx admin-prohibited')
+  const stranger = { address: lab.far(66), port: 0 }
+  await t.rejects(TcpEndpoint.connect(lab.internet, stranger, server.local), { code: 'EHOSTUNREACH' })
+  t.equal(server.count, 0)
+  t.match(lab.sip.status().sizes, { connections: 0, connecting: 0 })
+  const phone = await TcpEndpoint.connect(lab.internet, { address: lab.far(20), port: 0 }, server.local)
+  t.ok(await server.accept(), 'whom it lets in, is let in')
+  phone.close()
+})
+
+t.test('bridged: connections pass as they are, and it is said', { skip }, async (t) => {
+  const lab = await open(t, { layout: 'bridged', family: 4 })
+  const server = await listen(t, lab, 'cluster')
+  const phone = await TcpEndpoint.connect(lab.internet, { address: lab.far(20), port: 0 }, server.local)
+  const taken = await server.accept()
+  t.equal(taken.remote.port, phone.local.port, 'nobody is between')
+  await phone.send('hello')
+  await taken.until(() => taken.text === 'hello')
+  t.match(lab.sip.status().tcp, { isProxied: false, why: /lan0 and wan0 are ports of one bridge/ })
+  phone.close()
+})
