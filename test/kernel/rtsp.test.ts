@@ -146,6 +146,7 @@ type Ports = readonly number[]
 const portsIn = (text: string, name: string): number[] =>
   (new RegExp(`${name}=(\\d+)-(\\d+)`).exec(text) ?? []).slice(1).map(Number)
 
+const uriHost = (address: string): string => (address.includes(':') ? `[${address}]` : address)
 const endpoint = (address: string, port: number | undefined): Endpoint => ({ address, port: port ?? 0 })
 
 for (const [family, nat] of [
@@ -268,6 +269,59 @@ t.test('interleaved media passes, and the messages between it are helped', { ski
   t.equal(helper.pinholes().length, 1)
   t.match(helper.status().counters, { messages: 4 })
 })
+
+for (const [family, nat] of [
+  [4, 'masquerade'],
+  [6, 'nat66'],
+  [6, 'none'],
+] as const) {
+  t.test(`IPv${family}, ${nat}: a server inside`, { skip }, async (t) => {
+    const scene = new Scene(t, family, nat)
+    const { gateway, phones, registrar, gatewayOutside, provider } = scene.lab
+    const own = scene.address(phones[0]!)
+    const outside = nat === 'none' ? own : scene.address(gatewayOutside)
+    // The server's port inside is another than the one that is forwarded to it.
+    const inner = nat === 'none' ? RTSP : 8554
+    const to = family === 4 ? `${own}:${inner}` : `[${own}]:${inner}`
+    const forwards = `chain forwards {
+      type nat hook prerouting priority -100;
+      iifname "wan0" tcp dport ${RTSP} dnat ip${family === 6 ? '6' : ''} to ${to}
+    }`
+    gateway.nft(`table inet forwarded {
+${nat === 'none' ? '' : forwards}
+}
+      add rule inet lab forward iifname "wan0" oifname "lan0" tcp dport { ${RTSP}, ${inner} } accept`)
+    const helper = await scene.helper({ ports: [RTSP, inner] })
+    const server = await TcpListener.open(scene.lab.phone, { address: own, port: inner })
+    t.teardown(() => server.close())
+    const far = { address: scene.address(registrar), port: 0 }
+    const client = await TcpEndpoint.connect(provider, far, { address: outside, port: RTSP })
+    t.teardown(() => client.close())
+    const taken = await server.accept()
+    t.equal(taken.remote.address, far.address, 'the server sees the client')
+    const { rtp, rtcp, farRtp, farRtcp } = await scene.media()
+    const other = await scene.udp('phone', phones[1]!, 4000)
+    const rtsp = new Dialogue(client, taken)
+    const { request } = await rtsp.exchange('DESCRIBE', [], [], { uri: `rtsp://${uriHost(outside)}/a` })
+    t.match(
+      request,
+      `DESCRIBE rtsp://${uriHost(own)}${nat === 'none' ? '' : `:${inner}`}/a RTSP/1.0`,
+      'asked as itself',
+    )
+    const { told, heard } = await rtsp.setup({ rtp: farRtp, farRtp: rtp })
+    t.same(told, [6970, 6971], "the client's ports are its own")
+    const [toRtp, toRtcp] = heard.slice(2).map((port) => endpoint(outside, port))
+    t.match(await hears(rtp, farRtp.local, farRtp), { packets: 5, from: toRtp }, 'RTP out, from the announced port')
+    t.match(await hears(farRtcp, toRtcp!, rtcp), { packets: 5, from: farRtcp.local }, 'RTCP in')
+    t.match(await hears(rtcp, farRtcp.local, farRtcp), { packets: 5, from: toRtcp }, 'RTCP out')
+    t.match(await hears(farRtp, toRtp!, rtp), { packets: 5, from: farRtp.local }, 'RTP in')
+    t.match(await hears(farRtp, toRtp!, other), { packets: 0 }, 'and nowhere else')
+    await rtsp.teardown()
+    t.same(helper.pinholes(), [])
+    t.match(await hears(farRtcp, toRtcp!, rtcp), { packets: 0 }, 'torn down')
+    t.same([...scene.errors, ...scene.refusals], [])
+  })
+}
 
 t.test('what is not RTSP passes; after stop nothing is left', { skip }, async (t) => {
   const scene = new Scene(t)
