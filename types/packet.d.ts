@@ -43,8 +43,3 @@ export type PacketScan =
   | PacketLocation
   | { readonly state: 'absent'; readonly reason: NotUdp }
   | { readonly state: 'malformed'; readonly reason: MalformedPacket }
-
-export interface RebuildOptions {
-  /** Clear IPv4's "don't fragment" when the packet has grown and is now longer than this, bytes. Default: never. */
-  readonly mtu?: number
-}

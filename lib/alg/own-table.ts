@@ -1,9 +1,9 @@
 import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Table } from '../../types/nftables.js'
 import { type MusicStream, type Nftables, SIP_TABLE, sipTable } from '../nftables/index.js'
-import { ANSWER_MARK } from './answers.js'
 import { type Interfaces, MACHINE } from './interfaces.js'
 import { MODES, type Settings } from './options.js'
+import { UNTRACKED_MARK } from './raw-packets.js'
 import type { Undo } from './undo.js'
 
 export interface OwnTableOptions {
@@ -66,7 +66,7 @@ export function tableOf(
     ports,
     masquerade,
     queue,
-    ...(settings.onMessage ? { answerMark: ANSWER_MARK } : {}),
+    untrackedMark: UNTRACKED_MARK,
     ...(media.ports ? { mediaPorts: media.ports } : {}),
     ...(moh.sources.length > 0
       ? { music: { sources: moh.sources, dropsHeld: moh.heldMedia === 'drop', streams } }

@@ -1,6 +1,6 @@
 import type { Flow, Way } from '../../types/flow.js'
 import type { QueuedPacket, VerdictKind, VerdictOptions } from '../../types/nfqueue.js'
-import type { PacketLocation, RebuildOptions } from '../../types/packet.js'
+import type { PacketLocation } from '../../types/packet.js'
 import type { MalformedSip, SipLimits, SipMessage } from '../../types/sip.js'
 import type { CallEvent, Plan } from '../call/index.js'
 import { locate, rebuild } from '../packet/index.js'
@@ -9,6 +9,7 @@ import type { Answers } from './answers.js'
 import type { Counters } from './counters.js'
 import type { FlowSource } from './flows.js'
 import type { HeldMessage, Judge, Message, MessagePolicy } from './judge.js'
+import type { Outgrown } from './outgrown.js'
 
 /** Where verdicts go; `Queue` of the nfqueue room. */
 export interface VerdictSink {
@@ -24,15 +25,14 @@ export interface PipelineOptions {
   readonly limits: SipLimits
   /** Where a script's answers go. */
   readonly answers: Pick<Answers, 'send'>
+  readonly outgrown: Pick<Outgrown, 'fit'>
   /** Which way a packet crosses the gateway; undefined: it does not. */
   wayOf(packet: QueuedPacket): Way | undefined
-  /** Bytes of the largest packet that leaves by an interface; undefined: not known. */
-  mtuOf(index: number): number | undefined
 }
 
 const MAX_PACKET = 65_535
-/** No edits make a smaller packet outgrow a link that carries IPv6 (RFC 8200 5). */
-const SMALL = 1000
+/** Smaller packets fit every link that carries IPv6 (RFC 8200 5). */
+const SMALL = 1280
 const PASS: VerdictOptions = {}
 
 /**
@@ -98,20 +98,14 @@ export class Pipeline {
     const edits = plan.edits()
     if (edits.length === 0) sink.verdict(packet, 'accept', mark === undefined ? PASS : { mark })
     else {
-      const length = rebuild(packet.payload, location, edits, this.#target, this.#sizeOf(packet, location))
+      const length = rebuild(packet.payload, location, edits, this.#target)
       if (length < 0) return this.unhelped(verdict, 'packet-too-large', policy.failure, plan)
-      const payload = this.#target.subarray(0, length)
+      const rebuilt = this.#target.subarray(0, length)
+      const payload = length > SMALL ? this.#options.outgrown.fit(packet, location, rebuilt) : rebuilt
       sink.verdict(packet, 'accept', mark === undefined ? { payload } : { mark, payload })
       counters.add('rewritten')
     }
     judge.tell(plan)
-  }
-
-  /** A datagram that outgrows its way by our edits may be fragmented, whatever its sender thought (DF): it never was as large. */
-  #sizeOf({ outdev }: QueuedPacket, { end }: PacketLocation): RebuildOptions | undefined {
-    if (end < SMALL) return undefined
-    const mtu = this.#options.mtuOf(outdev)
-    return mtu === undefined ? undefined : { mtu }
   }
 
   /** The packet ends here; its sender hears from the one it was for. */

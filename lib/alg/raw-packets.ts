@@ -4,6 +4,9 @@ import { familyOf, parseAddress } from '../base/address.js'
 import { kernelError } from '../base/errors.js'
 import { nativeAddon } from '../base/native.js'
 
+/** Mark of packets that conntrack is not to see: a rule of our table lets them pass it by. */
+export const UNTRACKED_MARK = 0xc6000001
+
 /** Sends whole IP packets, in whose name they may be, with a mark by which rules know them. Its sockets are opened when first needed. */
 export class RawPackets {
   readonly #netns: string

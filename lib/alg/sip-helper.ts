@@ -26,11 +26,12 @@ import { KernelEvents } from './kernel-events.js'
 import { MessageHook } from './message-hook.js'
 import { Music } from './music.js'
 import { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
+import { Outgrown } from './outgrown.js'
 import { installOwnTable, tableName, tableOf } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
 import { openQueues, type PacketHandler } from './queues.js'
-import { RawPackets } from './raw-packets.js'
+import { RawPackets, UNTRACKED_MARK } from './raw-packets.js'
 import { RoutedFlows } from './routed-flows.js'
 import { StreamMessages } from './stream-messages.js'
 import { enableForwarding } from './sysctl.js'
@@ -133,19 +134,18 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       onPinholes: (kind, list) => this.#tellPinholes(kind, list),
       onError,
     })
-    const answers = new Answers(netns)
-    undo.push(() => answers.close())
+    const untracked = new RawPackets(netns, UNTRACKED_MARK)
+    undo.push(() => untracked.close())
     const wayOf = (packet: QueuedPacket) => interfaces.wayOf(packet)
-    const mtuOf = (index: number) => interfaces.mtuOf(index)
     const pipeline = new Pipeline({
       judge,
       flows,
       counters,
       policy,
       limits: sipLimits(settings),
-      answers,
+      answers: new Answers(untracked),
+      outgrown: new Outgrown({ mtuOf: (index) => interfaces.mtuOf(index), packets: untracked, onError }),
       wayOf,
-      mtuOf,
     })
     const packets = new RawPackets(netns, ownMark(settings.tcp.mark))
     undo.push(() => packets.close())

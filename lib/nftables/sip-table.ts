@@ -35,8 +35,8 @@ export interface SipTableOptions {
    * call) is for nobody on the gateway, and is dropped before it becomes a conntrack, which would shadow the expectation to come.
    */
   readonly mediaPorts?: readonly [number, number]
-  /** Mark of packets that this machine sends in others' names, for conntrack to let them pass: chain `answers` (output, priority -300). */
-  readonly answerMark?: number
+  /** Mark of packets that this machine sends in others' names, and conntrack is not to see: chain `untracked` (output, priority -450). */
+  readonly untrackedMark?: number
   /** A chain that masquerades what leaves by the outside interfaces. Default false. */
   readonly masquerade?: boolean
   /** Chains and maps for music on hold (`musicTable`). Default: none. */
@@ -54,8 +54,8 @@ const AFTER_SOURCE_NAT = 150
  * by rule or by policy, never gets here.
  */
 const AFTER_FILTERS = 150
-/** NF_IP_PRI_RAW. */
-const BEFORE_CONNTRACK = -300
+/** NF_IP_PRI_RAW_BEFORE_DEFRAG: fragments are not to be put together (NF_IP_PRI_CONNTRACK_DEFRAG, -400). */
+const BEFORE_DEFRAGMENTATION = -450
 /** NF_IP_PRI_MANGLE, behind conntrack (-200) and before NF_IP_PRI_NAT_DST (-100). */
 const BEFORE_DESTINATION_NAT = -150
 /** NF_IP_PRI_NAT_SRC. */
@@ -101,7 +101,7 @@ export function sipTable(options: SipTableOptions): Table {
   if (firstPacketQueue !== undefined) chains.push(...firstChains(options, firstPacketQueue))
   if (machine || mediaPorts)
     chains.push(filter('input', AFTER_FILTERS, [...(machine ? portRules(portSet, 'sip') : []), ...stray]))
-  if (options.answerMark !== undefined) chains.push(answersChain(options.answerMark))
+  if (options.untrackedMark !== undefined) chains.push(untrackedChain(options.untrackedMark))
   if (masquerade) chains.push(masqueradeChain())
   const music = options.music ? musicTable({ ...options.music, machine }) : { sets: [], chains: [] }
   const sets = [...setsOf(options), ...music.sets]
@@ -183,9 +183,9 @@ export function strayMedia([first, last]: readonly [number, number]): Rule {
   return { expressions, comment: 'stray media' }
 }
 
-function answersChain(mark: number): Chain {
+function untrackedChain(mark: number): Chain {
   const rules: Rule[] = [{ expressions: [{ kind: 'mark', is: mark }, { kind: 'notrack' }] }]
-  return { ...filter('output', BEFORE_CONNTRACK, rules), name: 'answers' }
+  return { ...filter('output', BEFORE_DEFRAGMENTATION, rules), name: 'untracked' }
 }
 
 function masqueradeChain(): Chain {

@@ -1,11 +1,10 @@
-import type { PacketLocation, RebuildOptions } from '../../types/packet.js'
+import type { PacketLocation } from '../../types/packet.js'
 import type { Edit } from '../../types/range.js'
 import { splice, splicedLength } from '../base/range.js'
 import { addWords, fold, putChecksum, wireWord } from './checksum.js'
 
 const MAX_PACKET = 65535
 const V6_HEADER = 40
-const DONT_FRAGMENT = 0x40
 
 /**
  * Writes `packet` with `edits` applied to its payload to the beginning of `target`, and returns the new packet's length. Lengths
@@ -20,7 +19,6 @@ export function rebuild(
   location: PacketLocation,
   edits: readonly Edit[],
   target: Uint8Array,
-  options?: RebuildOptions,
 ): number {
   const { family, udp, payload, end } = location
   const length = splicedLength(end, edits)
@@ -29,16 +27,15 @@ export function rebuild(
   if (length > target.length || covered > MAX_PACKET) return -1
   splice(packet, 0, end, edits, target, 0)
   putU16(target, udp.start + 4, payloadEnd - udp.start)
-  if (family === 4) fixV4Header(target, udp.start, length, length > end ? options?.mtu : undefined)
+  if (family === 4) fixV4Header(target, udp.start, length)
   else putU16(target, 4, covered)
   const hadChecksum = packet[udp.start + 6] !== 0 || packet[udp.start + 7] !== 0
   if (family === 6 || hadChecksum) fixUdpChecksum(target, family, udp.start, payloadEnd)
   return length
 }
 
-function fixV4Header(target: Uint8Array, headerEnd: number, length: number, mtu: number | undefined): void {
+function fixV4Header(target: Uint8Array, headerEnd: number, length: number): void {
   putU16(target, 2, length)
-  if (mtu !== undefined && length > mtu) target[6]! &= ~DONT_FRAGMENT
   target[10] = target[11] = 0
   putChecksum(target, 10, addWords(target, 0, headerEnd, 0), false)
 }

@@ -121,7 +121,7 @@ export class Box {
       limits,
       answers: { send: () => undefined },
       wayOf,
-      mtuOf: () => undefined,
+      outgrown: { fit: (_packet, _location, rebuilt) => rebuilt },
     })
   }
 

@@ -147,21 +147,6 @@ t.test('a sum of zero is sent as 0xffff', async (t) => {
   t.equal(u16(target, 26), 0xffff)
 })
 
-t.test('MTU', async (t) => {
-  const target = new Uint8Array(100)
-  const { start } = found(v4).payload
-  const longer: Edit[] = [{ start, end: start, text: 'xx' }]
-  const flags = (edits: Edit[], mtu?: number): number => {
-    rebuild(v4, found(v4), edits, target, mtu === undefined ? undefined : { mtu })
-    t.equal(u16(target, 10), plainIpChecksum(target))
-    return target[6]!
-  }
-  t.equal(flags(longer), 0x40, 'DF stays by default')
-  t.equal(flags(longer, v4.length + 2), 0x40, 'fits')
-  t.equal(flags(longer, v4.length + 1), 0, 'DF cleared')
-  t.equal(flags([], 20), 0x40, 'a packet that has not grown keeps DF')
-})
-
 t.test('too large', async (t) => {
   const target = new Uint8Array(70000).fill(7)
   const { start } = found(v4).payload
