@@ -84,6 +84,11 @@ export class Bindings {
     return at(this.#byInside, address, slotOf(port, transport))?.at(-1)?.binding
   }
 
+  /** All that are held for an inside endpoint, the newest last. */
+  allOfInside({ address, port }: Endpoint, transport: Transport): Binding[] {
+    return (at(this.#byInside, address, slotOf(port, transport)) ?? []).map(({ binding }) => binding)
+  }
+
   ofOutside(address: string, port: number, transport: Transport = 'udp'): Binding | undefined {
     return at(this.#byOutside, address, slotOf(port, transport))?.at(-1)?.binding
   }

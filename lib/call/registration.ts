@@ -129,12 +129,23 @@ export class Registrations {
       registration = new Registration(aor, contact)
       contact.registrations.set(aor, registration)
       this.#add(binding, 1)
+      this.#supersede(aor, binding, flow, change)
     }
     registration.expiresAt = now + seconds * 1000
     this.#deadlines.set(registration, registration.expiresAt + GRACE_MS)
     // A connection lives as long as its ends want.
     if (binding === flow.binding && binding.transport === 'udp') this.#keep(registration.way, flow, now, change)
     change.registered.push(infoOf(registration))
+  }
+
+  /**
+   * The same contact at the same registrar under another outside address: the gateway's has changed, and nobody comes by the old one. By
+   * another port the old one still leads to the phone, for as long as the registrar knows it.
+   */
+  #supersede(aor: string, { inside, outside, transport }: Binding, flow: Flow, change: RegistrationChange): void {
+    for (const binding of this.#bindings.allOfInside(inside, transport)) {
+      if (binding.outside.address !== outside.address) this.#unbind(aor, binding, flow, change)
+    }
   }
 
   /** Why there is no room for one more. */

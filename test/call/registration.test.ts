@@ -224,6 +224,25 @@ t.test('several contacts of one phone', async (t) => {
   t.same(expiry(world).sort(), [100, 200])
 })
 
+t.test('a contact that comes back under another outside end', async (t) => {
+  const other = '203.0.113.99'
+  for (const [name, at, peer, left] of [
+    ['another address at the same registrar: the old one is gone', endpoint(other, 40000), PEER, [other]],
+    ['another port: both lead to the phone', endpoint(OUTSIDE, 40002), PEER, [OUTSIDE, OUTSIDE]],
+    ['another registrar by another line: both stand', endpoint(other, 40000), '198.51.100.30', [OUTSIDE, other]],
+  ] as const) {
+    const world = new World()
+    await register(world)
+    await register(world, { flow: world.flow(phone, at, endpoint(peer, 5060)), callId: 'c2' })
+    t.same(
+      world.engine.registered().map((it) => it.outside.address),
+      left,
+      name,
+    )
+    t.equal(world.ways().length, left.length, name)
+  }
+})
+
 t.test('strangers', async (t) => {
   const stranger = (world: World): Flow => world.flow(phone, outside, endpoint('198.51.100.66', 5060))
   t.test('an answer from elsewhere grants nothing', async (t) => {
