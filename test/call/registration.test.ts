@@ -243,6 +243,41 @@ t.test('a contact that comes back under another outside end', async (t) => {
   }
 })
 
+t.test('outbound (RFC 5626): two flows of one instance, both registered, and calls come by either', async (t) => {
+  const world = new World()
+  const flows = [1, 2].map((id) => {
+    const at = endpoint(INSIDE, 5060 + id)
+    const instance = `;reg-id=${id};+sip.instance="<urn:uuid:00000000-0000-1000-8000-aabbccddeeff>"`
+    return {
+      id,
+      at,
+      instance,
+      flow: world.flow(at, endpoint(OUTSIDE, 40_000 + id), endpoint(`198.51.100.2${id}`, 5060)),
+    }
+  })
+  for (const { id, at, instance, flow } of flows) {
+    const asked = [
+      contact(at, instance),
+      ['Supported', 'path, outbound'],
+      ['Route', `<sip:198.51.100.2${id};lr>`],
+    ] as const
+    const granted = [contact(flow.binding.outside, `${instance};expires=600`), ['Flow-Timer', '120']] as const
+    const answer = [...granted, ['Path', `<sip:flow${id}@198.51.100.2${id};lr;ob>`]] as const
+    const { sent, back } = await register(world, { flow, callId: 'one', cseq: id, asked, answer })
+    t.match(sent, `Contact: <sip:one@${OUTSIDE}:4000${id}>${instance}\r\n`, 'what identifies the instance stays')
+    t.match(sent, `Route: <sip:198.51.100.2${id};lr>`)
+    t.match(back, `Contact: <sip:one@${INSIDE}:506${id}>${instance};expires=600\r\n`)
+    t.match(back, `Path: <sip:flow${id}@198.51.100.2${id};lr;ob>`)
+  }
+  t.equal(world.engine.size.registrations, 2)
+  t.same(world.ways().sort(), [`198.51.100.21:0>${OUTSIDE}:40001`, `198.51.100.22:0>${OUTSIDE}:40002`])
+  for (const { at, flow } of flows) {
+    const uri = `sip:one@${OUTSIDE}:${flow.binding.outside.port};ob`
+    const arrived = await world.in(request('INVITE', { by: flow.peer, uri, callId: `in${at.port}` }), flow)
+    t.match(arrived, `INVITE sip:one@${INSIDE}:${at.port};ob SIP/2.0`)
+  }
+})
+
 t.test('strangers', async (t) => {
   const stranger = (world: World): Flow => world.flow(phone, outside, endpoint('198.51.100.66', 5060))
   t.test('an answer from elsewhere grants nothing', async (t) => {
