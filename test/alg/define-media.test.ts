@@ -87,6 +87,22 @@ t.test('a way stands as long as its connection, and as long as its lifetime', as
   ways.leave(two)
   t.same(ways.due(5999), [])
   t.same(ways.due(6000), [way])
+  const narrow = {
+    from: { address: SERVER, port: 7 },
+    to: 5000,
+    transport: 'udp',
+    lifetimeMs: 0,
+    connection: one,
+  } as const
+  ways.ask(A, narrow, 0)
+  const wide = ways.ask(
+    A,
+    { ...narrow, from: { address: SERVER, port: 0 }, lifetimeMs: 1000, connection: undefined },
+    0,
+  )
+  t.same(ways.due(2000), [], 'what takes the place of a way stands as long as that')
+  ways.leave(one)
+  t.same(ways.due(2000), [(wide as AskedWay).way])
 })
 
 /** Helper ways over the fake kernel. */
@@ -147,6 +163,14 @@ t.test('a port that the kernel will not have: the next one is what the message s
   t.same(again.edits, [{ start: 0, end: 1, text: '30000' }], 'what was announced stays')
   way!.close()
   t.equal(box.ways.size, 1, 'a way that another has replaced cannot be shut')
+  const elsewhere = { from: { address: OTHER, port: 0 }, to: 30_000, rtcpPort: 30_001 }
+  await rival.decide((turn) => turn.expectMedia(elsewhere), B)
+  const told = await box.decide((turn) => {
+    const moved = turn.expectMedia({ ...MEDIA, from: elsewhere.from })
+    turn.replace({ start: 0, end: 1 }, () => `${moved!.port}`)
+  })
+  t.same(told.edits, [{ start: 0, end: 1, text: '30000' }], 'even where the kernel refuses it')
+  t.same(box.refused, ['ports-exhausted'])
 })
 
 t.test('drop, close, failure: nothing opens; a handle shuts', async (t) => {
