@@ -20,6 +20,8 @@ export interface Invocation {
   readonly operands: readonly string[]
   /** Writes to standard output, no line end added. */
   out(text: string): void
+  /** The same for who goes on for long: false, and nothing written, when a megabyte waits to be read, or nobody reads any more. */
+  offer(text: string): boolean
   /** Writes a line to standard error. */
   complain(sentence: string): void
   /** Whether standard output is a terminal that wants colours. */
@@ -35,6 +37,8 @@ export interface Command {
   readonly options: readonly OptionRow[]
   /** Paragraphs under the options in `--help`. */
   readonly notes: readonly string[]
+  /** Goes on when nobody reads its output any more. Default false: `cthelper calls | head` is over with `head`. */
+  readonly outlivesReader?: boolean
   /** Resolves with the exit code. Throws `Failure`, or an error of the library. */
   run(invocation: Invocation): Promise<ExitCode>
 }

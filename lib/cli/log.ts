@@ -5,7 +5,8 @@ import { printable } from './text.js'
 
 export interface LogOptions {
   readonly format: 'text' | 'json'
-  readonly write: (line: string) => void
+  /** False: there is no room for the line, and it is lost. */
+  readonly write: (line: string) => boolean
   /** Milliseconds since the epoch. */
   readonly now: () => number
 }
@@ -19,6 +20,7 @@ export class Log {
   #second = 0
   #lines = 0
   #leftOut = 0
+  #lost = 0
 
   constructor(options: LogOptions) {
     this.#options = options
@@ -56,9 +58,17 @@ export class Log {
   }
 
   #write(event: string, text: string, fields: object): void {
+    if (this.#lost > 0) {
+      const message = `${this.#lost} lines lost: nobody read them`
+      if (this.#print('log', message, { message })) this.#lost = 0
+    }
+    if (!this.#print(event, text, fields)) this.#lost++
+  }
+
+  #print(event: string, text: string, fields: object): boolean {
     const { format, write, now } = this.#options
     const time = new Date(now()).toISOString()
-    write(format === 'json' ? JSON.stringify({ time, event, ...fields }) : `${time} ${event} ${printable(text)}`)
+    return write(format === 'json' ? JSON.stringify({ time, event, ...fields }) : `${time} ${event} ${printable(text)}`)
   }
 }
 

@@ -8,6 +8,15 @@ import { nearest } from './nearest.js'
 import { version } from './version.js'
 
 const out = (text: string): void => void process.stdout.write(text)
+/** Bytes of a log that may wait for its reader. */
+const MOST_WAITING = 1 << 20
+let outlivesReader = false
+let isRead = true
+const offer = (text: string): boolean => {
+  if (!isRead || process.stdout.writableLength > MOST_WAITING) return false
+  process.stdout.write(text)
+  return true
+}
 const complain = (sentence: string): void => void process.stderr.write(`${sentence}\n`)
 
 /** https://no-color.org */
@@ -30,7 +39,8 @@ async function main([name, ...args]: readonly string[]): Promise<ExitCode> {
   const command = commandNamed(wanted)
   const { given, operands, wantsHelp } = parseArguments(command, rest)
   if (wantsHelp) return show(commandHelp(command))
-  const invocation: Invocation = { given, operands, out, complain, isColoured }
+  outlivesReader = command.outlivesReader ?? false
+  const invocation: Invocation = { given, operands, out, offer, complain, isColoured }
   return command.run(invocation).catch((error) => {
     const failure = failureOf(error)
     complain(`cthelper ${command.name}: ${failure.message}`)
@@ -45,10 +55,11 @@ function show(text: string): ExitCode {
   return 0
 }
 
-// `cthelper calls | head`: the reader has what it wanted.
+// `cthelper calls | head`: the reader has what it wanted. Calls of others do not end with the reader of their log.
 process.stdout.on('error', (error) => {
-  if (systemCode(error) === 'EPIPE') process.exit(0)
-  throw error
+  if (systemCode(error) !== 'EPIPE') throw error
+  if (!outlivesReader) process.exit(0)
+  isRead = false
 })
 
 main(process.argv.slice(2))

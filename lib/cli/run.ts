@@ -35,19 +35,21 @@ export const run: Command = {
   options: [...helperSettings, ...processSettings, configOption],
   notes: [
     'Installs its own table, inet cthelper, and touches no other. Prints a line with the word ready when packets are being handled. SIGTERM, SIGINT and SIGHUP stop it: the table, the pinholes and the media of calls under way are taken back. A second signal ends it at once. Killed, it leaves calls running: SIP then passes unchanged, and pinholes close when the lease is over.',
+    'Nobody has to read what it prints: of what is not read a megabyte is kept, and how many lines are lost is said once there is room.',
     'Filters stay yours: a forward chain that drops by policy must accept ct state established,related, and SIP from inside to outside.',
   ],
+  outlivesReader: true,
   run: start,
 }
 
-async function start({ given, out }: Invocation): Promise<ExitCode> {
+async function start({ given, offer }: Invocation): Promise<ExitCode> {
   // Under a flood V8 may come to think that a message's objects live long, make them in the old generation, and collect that ten times
   // a second: 16.0 instead of 10.6 us a message (bench/README.md).
   setFlagsFromString('--no-allocation-site-pretenuring')
   const options = runOptions(given)
   await requireFreeSocket(options.process.socket)
   requireUnservedTable(options.helper.netns, options.helper.zone)
-  const log = new Log({ format: options.process.log, now: Date.now, write: (line) => out(`${line}\n`) })
+  const log = new Log({ format: options.process.log, now: Date.now, write: (line) => offer(`${line}\n`) })
   const stopped = untilSignal(log)
   const undo: (() => Promise<void>)[] = []
   let exitCode: ExitCode = 0

@@ -129,7 +129,9 @@ t.test('law: a name with one letter wrong is found again', async (t) => {
 t.test('the log', async (t) => {
   const lines: string[] = []
   let now = NOW
-  const text = new Log({ format: 'text', now: () => now, write: (line) => lines.push(line) })
+  let room = Number.POSITIVE_INFINITY
+  const write = (line: string) => room-- > 0 && lines.push(line) > 0
+  const text = new Log({ format: 'text', now: () => now, write })
   text.say('ready', 'lan0 to wan0')
   text.event('hold', call)
   text.event('error', new Error('line one\nline two'))
@@ -145,8 +147,19 @@ t.test('the log', async (t) => {
   text.event('end', call)
   t.match(lines.slice(198), [/802 lines left out: more than 200 a second/, / end /])
 
+  lines.length = 0
+  now += 1000
+  room = 1
+  for (let i = 0; i < 5; i++) text.event('end', call)
+  room = 2
+  text.event('hold', call)
+  text.event('resume', call)
+  room = 2
+  text.event('hold', call)
+  t.match(lines, [/ end /, /4 lines lost: nobody read them/, / hold /, /1 lines lost/, / hold /])
+
   const objects: Record<string, unknown>[] = []
-  const json = new Log({ format: 'json', now: () => NOW, write: (line) => objects.push(JSON.parse(line)) })
+  const json = new Log({ format: 'json', now: () => NOW, write: (line) => objects.push(JSON.parse(line)) > 0 })
   json.event('end', { ...call, endReason: 'bye' })
   json.event('error', kernelError('IPCTNL_MSG_CT_NEW', 1))
   json.event('error', new TypeError('x'))

@@ -21,6 +21,20 @@ const tables = async ({ lab }: CliLab): Promise<string[]> =>
 const anchors = async ({ lab }: CliLab): Promise<number> =>
   (await conntrackEntries(lab.gateway)).filter(({ original }) => isAnchor(original)).length
 
+t.test('its log loses its reader, and the calls go on', { skip }, async (t) => {
+  const { cli, people } = await opened(t)
+  const { audio, far } = people
+  const running = await cli.run('--media-ports', '30000-30099')
+  running.child.stdout!.destroy()
+  for (let i = 0; i < 3; i++) await ring(people)
+  const { media } = await ring(people)
+  t.match(await hears(far, media, audio), { packets: 5 })
+  t.equal(running.child.exitCode, null)
+  t.match(await cli.ask('calls'), { code: 0 })
+  t.equal(await running.end('SIGTERM'), 0)
+  t.same(await tables(cli), ['lab'])
+})
+
 t.test('from ready to SIGTERM', { skip }, async (t) => {
   const { cli, people } = await opened(t)
   const { alice, bob, audio, far } = people
