@@ -33,6 +33,8 @@ interface Known {
 }
 
 const MOST_PENDING = 64
+/** That a message may offer. */
+const MOST_TRANSPORTS = 16
 /** RFC 2326 7.1.1: the server does not know the session (any more). */
 const SESSION_NOT_FOUND = 454
 const known = new WeakMap<object, Known>()
@@ -58,7 +60,8 @@ export const onMessage: OnStreamMessage = ({ bytes, way }, context) => {
 const isSuccess = ({ status }: RtspMessage): boolean => status >= 200 && status < 300
 const sessionOf = (message: RtspMessage): string =>
   (message.headers('Session')[0]?.text ?? '').split(';', 1).join().trim()
-const transports = (message: RtspMessage): Transport[] => message.headers('Transport').flatMap(transportsOf)
+const transports = (message: RtspMessage): Transport[] =>
+  message.headers('Transport').flatMap(transportsOf).slice(0, MOST_TRANSPORTS)
 
 function request(message: RtspMessage, key: string, { pending, streams }: Known, context: StreamContext): void {
   const { method, uri } = message

@@ -15,6 +15,7 @@ export interface RtspMessage {
   readonly status: number
   /** The values of all lines with that name, folded ones with their line ends. */
   headers(name: string): Text[]
+  readonly body: Text
 }
 
 const [CR, LF, DOLLAR] = [13, 10, 36]
@@ -67,7 +68,7 @@ function endOfHead(text: Buffer, from: number): number {
 
 /** Undefined: nobody can say where the body ends. */
 function contentLength(head: string): number | undefined {
-  const values = [...head.matchAll(/^content-length[ \t]*:[ \t]*(.*?)[ \t]*\r?$/gim)].map(([, value]) => value!)
+  const values = [...head.matchAll(/^content-length[ \t]*:(.*)$/gim)].map(([, value]) => value!.trim())
   if (values.length === 0) return 0
   const [value] = values
   return values.every((it) => it === value) && /^\d{1,9}$/.test(value!) ? Number(value) : undefined
@@ -78,12 +79,14 @@ export function readMessage(bytes: Uint8Array): RtspMessage {
   const whole = Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength)
   const lineEnd = whole.indexOf(LF) + 1
   const line = whole.toString('latin1', 0, lineEnd)
-  const head = whole.toString('latin1', lineEnd, endOfHead(whole, lineEnd - 1))
+  const headEnd = endOfHead(whole, lineEnd - 1)
+  const head = whole.toString('latin1', lineEnd, headEnd)
   const [, method = '', uri = ''] = REQUEST.exec(line) ?? []
   return {
     method,
     uri: { start: method.length + 1, end: method.length + 1 + uri.length, text: uri },
     status: Number(STATUS.exec(line)?.[1] ?? 0),
+    body: { start: headEnd, end: whole.length, text: whole.toString('latin1', headEnd) },
     headers: (name) =>
       [...head.matchAll(headerLine(name))].map(({ 0: line, 1: value = '', index }) => {
         const end = lineEnd + index + line.length

@@ -334,6 +334,16 @@ t.test('a server inside: its ports are mapped, and its URIs', async (t) => {
   t.match(response, `Content-Base: rtsp://${GATEWAY}:554/a/\r\n`)
   t.match(response, `RTP-Info: url=rtsp://${GATEWAY}:554/a/1;seq=1,\r\n url=rtsp://${PHONE}:8555/a/2\r\n`)
   t.match(response, 'Location: rtsp://other.example/\r\n')
+  const sdp = (control: string) => `v=0\r\na=control:${control}/a\r\nm=audio 0 RTP/AVP 8\r\na=control:1\r\n`
+  const description = (type: string, control: string) =>
+    text('RTSP/1.0 200 OK', ['CSeq: 2', `Content-Type: ${type}`], sdp(control))
+  const inner = `rtsp://${PHONE}:8554`
+  t.equal(
+    await rtsp.say('out', description('application/sdp', inner)),
+    description('application/sdp', `rtsp://${GATEWAY}:554`),
+    'and in descriptions, whose length follows',
+  )
+  t.equal(await rtsp.say('out', description('text/plain', inner)), description('text/plain', inner))
   await rtsp.teardown()
   t.same(rtsp.open(), [])
   t.same(rtsp.errors, [])
@@ -375,4 +385,22 @@ t.test('law: whatever messages say, nothing throws, and no edit meets another', 
     runs(200),
   )
   t.pass()
+})
+
+t.test('headers that would cost a careless reader hours', async (t) => {
+  const spaces = ' '.repeat(60_000)
+  const started = performance.now()
+  for (const line of [
+    `Content-Length:${spaces}x`,
+    `Content-Length${spaces}`,
+    `Transport:${spaces}x`,
+    `Transport: ${'RTP/AVP;client_port=4000-4001,'.repeat(2000)}`,
+    `RTP-Info: ${'rtsp://'.repeat(8000)}`,
+    `Location: rtsp://${'x'.repeat(60_000)}`,
+  ]) {
+    const message = text('SETUP rtsp://h/ RTSP/1.0', ['CSeq: 1', line])
+    cut([Buffer.from(message)])
+    await new Connection().say('out', message)
+  }
+  t.ok(performance.now() - started < 10_000)
 })

@@ -240,6 +240,31 @@ t.test('the way stands when the request arrives, and goes with the connection', 
   t.match(helper.status().sizes, { pinholes: 0, connections: 0 })
 })
 
+t.test('a client that is redirected is helped anew, with the ports it had', { skip }, async (t) => {
+  const scene = new Scene(t)
+  const { registrar, mediaServer, gatewayOutside } = scene.lab
+  const helper = await scene.helper()
+  const [first, other] = [await scene.listen('provider', registrar), await scene.listen('provider', mediaServer)]
+  const media = await scene.media()
+  const rtsp = await scene.connect(first)
+  await rtsp.setup(media)
+  const location = `Location: rtsp://${mediaServer.v4}/a`
+  const { response } = await rtsp.exchange('PLAY', ['Session: 1234'], [location], { status: '302 Found' })
+  t.match(response, location)
+  const again = await scene.connect(other)
+  const farRtp = await scene.udp('provider', mediaServer, 6970)
+  const { told } = await again.setup({ rtp: media.rtp, farRtp })
+  const at = endpoint(gatewayOutside.v4, told[0])
+  t.match(await hears(farRtp, at, media.rtp), { packets: 5, from: farRtp.local }, 'from the other server')
+  t.match(await hears(media.farRtp, at, media.rtp), { packets: 5 }, 'the first one may go on until it is left')
+  rtsp.client.end()
+  rtsp.server.end()
+  await until(() => helper.pinholes().length === 1)
+  t.match(await hears(media.farRtp, at, media.rtp), { packets: 0 })
+  t.match(await hears(farRtp, at, media.rtp), { packets: 5 })
+  t.same([...scene.errors, ...scene.refusals], [])
+})
+
 t.test('interleaved media passes, and the messages between it are helped', { skip }, async (t) => {
   const scene = new Scene(t)
   const helper = await scene.helper()
