@@ -78,15 +78,15 @@ class Stage {
   }
 
   /** GStreamer's server, with a tone. */
-  async serve(): Promise<void> {
-    const argv = ['/usr/bin/python3', SERVER, this.server, `${PORT}`, `${HZ}`]
-    await this.start(this.lab.provider, 'server', argv).says(/^ready$/m)
+  async serve(where = this.lab.provider, address = this.server): Promise<void> {
+    const argv = ['/usr/bin/python3', SERVER, address, `${PORT}`, `${HZ}`]
+    await this.start(where, 'server', argv).says(/^ready$/m)
   }
 
   /** The pitch of what a client has recorded, once it has ended. */
-  async hears(name: string, argv: readonly string[]): Promise<number> {
+  async hears(name: string, argv: readonly string[], where = this.lab.phone): Promise<number> {
     const bounded = ['timeout', '-s', 'INT', '-k', '5', `${LISTEN_SEC}`, ...argv]
-    const player = this.start(this.lab.phone, name, bounded)
+    const player = this.start(where, name, bounded)
     await until(() => !player.isRunning, (LISTEN_SEC + 10) * 1000)
     return pitchOf(this.path(`${name}.wav`))
   }
@@ -147,6 +147,48 @@ t.test('without a helper there is silence', { skip }, async (t) => {
   t.equal(await stage.ffmpeg('ffmpeg', 'udp'), 0)
   t.equal(await stage.gstreamer('gstreamer'), 0)
   t.equal(await stage.ffmpeg('interleaved', 'tcp'), HZ, 'though the server is there')
+})
+
+/** A client outside plays from a server inside, to which the port is forwarded: what it hears, from where, and what it was told. */
+async function playsFromInside(stage: Stage): Promise<{ hz: number; from: string[]; told: string[] }> {
+  const { gateway, phone, provider, phones, gatewayOutside } = stage.lab
+  const own = phones[0]!.v4
+  gateway.nft(`table ip forwarded {
+    chain prerouting {
+      type nat hook prerouting priority -100;
+      iifname "wan0" tcp dport ${PORT} dnat to ${own}
+    }
+  }
+  add rule inet lab forward iifname "wan0" tcp dport ${PORT} accept`)
+  const capture = await Capture.start(provider, { device: 'eth0', filter: `udp or tcp port ${PORT}`, maxPackets: 2000 })
+  await stage.serve(phone, own)
+  const url = `rtsp://${gatewayOutside.v4}:${PORT}/tone`
+  const sink = ['rtppcmadepay', '!', 'alawdec', '!', 'wavenc', '!', 'filesink', `location=${stage.path('in.wav')}`]
+  const argv = ['gst-launch-1.0', '-e', 'rtspsrc', `location=${url}`, 'protocols=udp', '!', ...sink]
+  const hz = await stage.hears('in', argv, provider)
+  const packets = capture.packets().filter(({ source }) => source.address === gatewayOutside.v4)
+  const text = packets.map(({ payload }) => Buffer.from(payload).toString('latin1')).join('')
+  const media = packets.filter(({ payload }) => payload[0] === 0x80)
+  const from = [...new Set(media.map(({ source }) => `${source.port}`))]
+  const [, rtp = '', rtcp = ''] = /server_port=(\d+)-(\d+)/.exec(text) ?? []
+  const named = [...new Set([...text.matchAll(/rtsp:\/\/([^/:]+)/g)].map(([, host]) => host!))]
+  return { hz, from: from.sort(), told: [rtp, rtcp, ...named] }
+}
+
+t.test('a server inside: its media comes from the ports that the client was told', { skip }, async (t) => {
+  const stage = new Stage(t)
+  const helper = await stage.help()
+  const { hz, from, told } = await playsFromInside(stage)
+  t.equal(hz, HZ)
+  t.ok(from.length > 0 && from.every((port) => told.slice(0, 2).includes(port)), `from ${from}, told ${told}`)
+  t.same(told.slice(2), [stage.lab.gatewayOutside.v4], 'and its URIs name the outside')
+  await until(() => helper.pinholes().length === 0)
+  t.same(stage.problems, [])
+  const alone = await playsFromInside(new Stage(t))
+  t.notOk(
+    alone.from.some((port) => alone.told.slice(0, 2).includes(port)),
+    'without it from others',
+  )
 })
 
 /** FFmpeg inside sends a tone to FFmpeg outside; returns where it comes from and where that was announced. */
