@@ -1,4 +1,4 @@
-import type { PinholeInfo, RefusalReason } from '../../types/call.js'
+import type { PinholeInfo } from '../../types/call.js'
 import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../types/conntrack.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
@@ -6,6 +6,8 @@ import { ANCHOR_COUNT, isAnchor } from '../conntrack/index.js'
 import type { Carrier } from './carrier.js'
 import { FlowIndex } from './flow-index.js'
 import type { ComponentSpec } from './path-expectations.js'
+import { type Failure, failureOf, isClash, type Refused, refusalIn } from './refused-ways.js'
+import { Settling } from './settling.js'
 import { type AdmittedFlow, componentOf, inherits, keyOfAnchor, Standing } from './standing.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
@@ -24,20 +26,9 @@ export interface PinholesOptions {
   readonly firstAnchor?: number
 }
 
-/** A way the kernel would not open, and why. */
-export interface Failure {
-  readonly path: Path
-  readonly reason: RefusalReason
-  readonly detail: string
-}
-
-const [ENOENT, EBUSY, EEXIST, EMFILE, EALREADY] = [2, 16, 17, 24, 114]
+const ENOENT = 2
 const ATTEMPTS = 64
-const SETTLE_MS = 1000
 const CLOSED_MS = 10_000
-const IPS_SEEN_REPLY = 2
-
-const isClash = (errno: number): boolean => errno === EBUSY || errno === EALREADY || errno === EEXIST
 
 /**
  * The pinholes in the kernel: one anchor a path, opened and closed by batches of ctnetlink operations, renewed while they stand,
@@ -49,7 +40,7 @@ export class Pinholes {
   readonly #byFlow = new FlowIndex<Standing>()
   /** Anchors closed a moment ago: the news of a flow may come after its path was closed. Value: forget at. */
   readonly #closed = new Map<number, number>()
-  readonly #toSettle = new Map<AdmittedFlow, { readonly standing: Standing; at: number; tries: number }>()
+  readonly #settling = new Settling()
   #next: number
 
   constructor(options: PinholesOptions) {
@@ -58,7 +49,7 @@ export class Pinholes {
   }
 
   get size(): { pinholes: number; flows: number; settling: number } {
-    return { pinholes: this.#byAnchor.size, flows: this.#byFlow.size, settling: this.#toSettle.size }
+    return { pinholes: this.#byAnchor.size, flows: this.#byFlow.size, settling: this.#settling.size }
   }
 
   /**
@@ -249,13 +240,13 @@ export class Pinholes {
     const isAnnounced = far.address === announced.address && far.port === announced.port
     const { source, early } = standing.path
     if (isAnnounced && source !== 'address' && !early && !standing.isSettled(component))
-      this.#toSettle.set(flow, { standing, at: now + SETTLE_MS, tries: 0 })
+      this.#settling.add(flow, standing, now)
   }
 
   #dismiss(standing: Standing, flow: AdmittedFlow): void {
     standing.flows = standing.flows.filter((it) => it !== flow).slice()
     this.#byFlow.remove(standing.tupleOf(flow), standing)
-    this.#toSettle.delete(flow)
+    this.#settling.remove(flow)
   }
 
   /**
@@ -312,9 +303,10 @@ export class Pinholes {
       renewed.push({ standing, at: operations.length })
       this.#renew(standing, now, operations)
     }
-    await this.#settle(now, operations)
+    const { kernel } = this.#options
+    operations.push(...(await this.#settling.look(now, (tuple) => kernel.get(tuple))))
     if (operations.length === 0) return
-    const results = await this.#options.kernel.batch(operations)
+    const results = await kernel.batch(operations)
     const isLost = ({ standing, at }: (typeof renewed)[0]) =>
       results[at]!.errno === ENOENT && standing.path.kernel === standing
     const lost = renewed.filter(isLost)
@@ -342,24 +334,6 @@ export class Pinholes {
       operations.push({ kind: 'update-expectation', expectation, timeoutSec: leaseSec })
   }
 
-  async #settle(now: number, operations: ConntrackOperation[]): Promise<void> {
-    for (const [flow, due] of this.#toSettle) {
-      if (due.at > now) continue
-      const entry = await this.#options.kernel.get(due.standing.tupleOf(flow))
-      if (!this.#toSettle.has(flow)) continue
-      if (entry && (entry.status ?? 0) & IPS_SEEN_REPLY) {
-        const { standing } = due
-        this.#toSettle.delete(flow)
-        standing.settled |= 1 << flow.component
-        for (const { tuple } of standing.components[flow.component]!.expectations)
-          operations.push({ kind: 'delete-expectation', tuple })
-      } else {
-        due.tries++
-        due.at = now + SETTLE_MS * Math.min(due.tries + 1, 10)
-      }
-    }
-  }
-
   list(): PinholeInfo[] {
     return [...this.#byAnchor.values()].map(infoOf)
   }
@@ -385,44 +359,5 @@ function infoOf({ path, open, flows }: Standing): PinholeInfo {
   }
 }
 
-/** The first creation of a path that the kernel refused. */
-interface Refused {
-  readonly kind: ConntrackOperation['kind']
-  readonly result: OperationResult
-  /** Expectations that were created nevertheless. */
-  readonly made: readonly Tuple[]
-}
-
-/** What was refused of operations[from, to), if anything; what was to be deleted may well be gone. */
-function refusalIn(
-  operations: readonly ConntrackOperation[],
-  results: readonly OperationResult[],
-  from: number,
-  to: number,
-): Refused | undefined {
-  const isCreation = (i: number) => operations[i]!.kind.startsWith('create')
-  let first = from
-  while (first < to && (results[first]!.errno === 0 || !isCreation(first))) first++
-  if (first === to) return undefined
-  const made: Tuple[] = []
-  for (let i = from; i < to; i++) {
-    const operation = operations[i]!
-    if (operation.kind === 'create-expectation' && results[i]!.errno === 0) made.push(operation.expectation.tuple)
-  }
-  return { kind: operations[first]!.kind, result: results[first]!, made }
-}
-
 const deleteFlow = (tuple: Tuple, id: number | undefined): ConntrackOperation =>
   id === undefined ? { kind: 'delete-conntrack', tuple } : { kind: 'delete-conntrack', tuple, id: id >>> 0 }
-
-function failureOf(path: Path, { errno, errnoName, kernelMessage }: OperationResult): Failure {
-  const where = `${path.outside.address}:${path.outside.port}`
-  const reason: RefusalReason =
-    errno === EMFILE ? 'expectation-table-full' : isClash(errno) ? 'ports-exhausted' : 'kernel-refused'
-  const hint = errno === EMFILE ? ': raise net.netfilter.nf_conntrack_expect_max' : ''
-  return {
-    path,
-    reason,
-    detail: `pinhole at ${where}: ${errnoName}${kernelMessage ? ` (${kernelMessage})` : ''}${hint}`,
-  }
-}
