@@ -1,5 +1,5 @@
 /** Probes of what SIP over TCP needs: rules, policy routing, transparent sockets, descriptors, and filters that let them be. */
-import { closeSync, readFileSync } from 'node:fs'
+import { closeSync } from 'node:fs'
 import type { NamedSet } from '../../types/nftables.js'
 import { commonBridge, whyNotBridged } from '../alg/index.js'
 import { nativeAddon } from '../base/native.js'
@@ -8,6 +8,7 @@ import { openNftables } from '../nftables/index.js'
 import { proxyRules } from '../proxy/index.js'
 import { type Answer, type CheckContext, commandOutput, type Probe } from './check-context.js'
 import { type RulesetBlock, rulesetBlocks } from './check-rules.js'
+import { connectionsWith, descriptorsFor, raiseDescriptors } from './descriptors.js'
 
 const NO_TLS: Answer = [
   'ok',
@@ -82,10 +83,11 @@ function noTransparentSockets({ netns }: CheckContext): Answer | undefined {
 }
 
 function descriptors({ connections }: CheckContext): Answer {
-  const soft = Number(/^Max open files\s+(\d+)/m.exec(readFileSync('/proc/self/limits', 'latin1'))?.[1] ?? Infinity)
-  const fact = `${soft} descriptors are allowed, two a connection`
-  if (soft >= connections * 2 + 100) return ['ok', fact]
-  return ['warn', `${fact}: fewer than ${connections} connections need`, `ulimit -n ${connections * 2 + 1000}`]
+  const wanted = descriptorsFor(connections)
+  const allowed = raiseDescriptors(wanted)
+  const fact = `${allowed} descriptors are allowed, two a connection`
+  if (allowed >= wanted) return ['ok', fact]
+  return ['warn', `${fact}: more than ${connectionsWith(allowed)} connections are not helped`, `ulimit -n ${wanted}`]
 }
 
 /**

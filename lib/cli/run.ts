@@ -1,10 +1,12 @@
 import { setFlagsFromString } from 'node:v8'
 import type { HelperEvents } from '../../types/helper.js'
-import { SipHelper } from '../alg/index.js'
+import type { SipHelperOptions } from '../../types/options.js'
+import { SipHelper, settingsOf } from '../alg/index.js'
 import { serveMetrics } from '../metrics/index.js'
 import type { Command, Invocation } from './command.js'
 import { configOption, type RunOptions, runOptions } from './config.js'
 import { requireFreeSocket, serveControl } from './control-server.js'
+import { connectionsWith, descriptorsFor, raiseDescriptors } from './descriptors.js'
 import { type ExitCode, messageOf } from './failure.js'
 import { Log } from './log.js'
 import { loadScript } from './script.js'
@@ -77,7 +79,12 @@ async function unwind(undo: (() => Promise<void>)[], log: Log): Promise<boolean>
 }
 
 /** Starts everything; `undo` gets what takes it back, so far as it went. */
-async function open({ helper, process: own }: RunOptions, log: Log, undo: (() => Promise<void>)[]): Promise<void> {
+async function open(
+  { helper: wanted, process: own }: RunOptions,
+  log: Log,
+  undo: (() => Promise<void>)[],
+): Promise<void> {
+  const { helper, limit } = affordable(wanted)
   const script = own.script === undefined ? {} : { onMessage: await loadScript(own.script) }
   const sip = new SipHelper({ ...helper, ...script })
   for (const event of logged) logEvent(sip, log, event)
@@ -92,9 +99,23 @@ async function open({ helper, process: own }: RunOptions, log: Log, undo: (() =>
   const { carrier, queues, tcp } = sip.status()
   const ways = `${helper.inside.join(', ')} to ${helper.outside.join(', ')}`
   const numbers = queues.map(({ number }) => number).join(' and ')
-  const streams = tcp.isProxied ? 'TCP helped' : `TCP left alone (${tcp.why})`
+  const streams = tcp.isProxied ? `TCP helped${limit}` : `TCP left alone (${tcp.why})`
   const kernel = `queue ${numbers}, expectations by helper ${carrier}`
   log.say('ready', `${ways}, ${kernel}, ${streams}, control socket ${own.socket}`)
+}
+
+/** Two descriptors a connection: the budget of connections, or less where so many are not to be had. */
+function affordable(helper: SipHelperOptions): {
+  readonly helper: SipHelperOptions
+  readonly limit: string
+} {
+  const { connections } = settingsOf(helper).budgets
+  const wanted = descriptorsFor(connections)
+  const allowed = raiseDescriptors(wanted)
+  if (allowed >= wanted) return { helper, limit: '' }
+  const most = Math.max(1, connectionsWith(allowed))
+  const limit = ` on ${most} connections at most (${allowed} descriptors are allowed; ulimit -n ${wanted})`
+  return { helper: { ...helper, budgets: { ...helper.budgets, connections: most } }, limit }
 }
 
 /** `SipHelper.stop` goes on after a failure and reports it as an event; here it makes the exit code. */

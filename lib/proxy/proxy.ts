@@ -101,7 +101,8 @@ export class TcpProxy<Message> {
   /**
    * Asks the server for a connection in the client's name. `onBound` is waited for before, when the proxy's own end is known. When the
    * server has taken it, the client has ten seconds to come; `forget` does not wait for it. Reasons are `tcp-unreachable`
-   * (refused, or no answer within 30 s), and what is exhausted: `tcp-dials-`, `tcp-connections-`, `tcp-host-`, `tcp-ports-exhausted`.
+   * (refused, or no answer within 30 s), and what is exhausted: `tcp-dials-`, `tcp-connections-`, `tcp-host-`, `tcp-ports-`,
+   * `tcp-descriptors-exhausted`.
    */
   async dial(asked: Asked, onBound?: (ends: ConnectionEnds) => Promise<void>): Promise<Dialled> {
     const { client, server } = asked
@@ -119,7 +120,7 @@ export class TcpProxy<Message> {
         if (typeof socket === 'object') reset(socket)
         const isTaken = socket === 'EADDRINUSE' || socket === 'EADDRNOTAVAIL'
         if (isTaken && attempts < ATTEMPTS && local.port !== 0) continue
-        return { reason: isTaken ? 'tcp-ports-exhausted' : 'tcp-unreachable' }
+        return { reason: reasonOf(socket) }
       }
     } finally {
       if (!awaited.server) this.#forget(awaited)
@@ -244,6 +245,12 @@ export class TcpProxy<Message> {
     for (const connection of this.#connections) connection.reset()
     await Promise.all(closed)
   }
+}
+
+/** Why there is no connection, by what the kernel said. */
+function reasonOf(name: unknown): string {
+  if (name === 'EADDRINUSE' || name === 'EADDRNOTAVAIL') return 'tcp-ports-exhausted'
+  return name === 'EMFILE' || name === 'ENFILE' ? 'tcp-descriptors-exhausted' : 'tcp-unreachable'
 }
 
 const keyOf = (client: Endpoint, server: Endpoint): string =>

@@ -38,9 +38,15 @@ export class CliLab {
   }
 
   /** Starts `cthelper run` and waits until it says that it is ready. */
-  async run(...args: string[]): Promise<CliProcess> {
+  run(...args: string[]): Promise<CliProcess> {
+    return this.runUnder([], ...args)
+  }
+
+  /** The same, under another command: `['prlimit', '--nofile=100']`. */
+  async runUnder(command: readonly string[], ...args: string[]): Promise<CliProcess> {
     const standard = ['run', '--inside', 'lan0', '--outside', 'wan0', '--socket', this.socket]
-    const child = this.lab.gateway.spawn(this.#argv([...standard, ...args]), { stdio: ['ignore', 'pipe', 'pipe'] })
+    const argv = [...command, ...this.#argv([...standard, ...args])]
+    const child = this.lab.gateway.spawn(argv, { stdio: ['ignore', 'pipe', 'pipe'] })
     const running = new CliProcess(child)
     await running.says(/ready/)
     return running

@@ -190,3 +190,30 @@ t.test('kill -9: new connections go straight to the server, and a successor pick
   t.equal(await successor.end('SIGTERM'), 0)
   t.notMatch(await lab.lab.gateway.runSync(['ip', 'rule']), '5060')
 })
+
+/** Without the right to raise its own limits. */
+const FEW = ['prlimit', '--nofile=260:260', 'setpriv', '--inh-caps=-sys_resource', '--bounding-set=-sys_resource']
+
+t.test('no descriptors are left: it is said, and connections go straight', { skip }, async (t) => {
+  const lab = new CliLab()
+  t.teardown(() => lab.close())
+  const [inside, registrar] = [lab.lab.phones[0]!.v4, lab.lab.registrar.v4]
+  const server = await TcpListener.open(lab.lab.provider, { address: registrar, port: 5060 })
+  t.teardown(() => server.close())
+  const running = await lab.runUnder(FEW)
+  t.match(
+    await running.says(/ready /),
+    /TCP helped on 30 connections at most \(260 descriptors are allowed; ulimit -n 20200\)/,
+  )
+  const text = 'GET / HTTP/1.0\r\n\r\n'
+  let proxied = 0
+  for (let i = 0; i < 60; i++) {
+    const client = await TcpEndpoint.connect(lab.lab.phone, { address: inside, port: 0 }, server.local)
+    const far = await server.accept()
+    if (far.remote.port !== client.local.port) proxied++
+    await client.send(text)
+    await far.until(() => far.text === text)
+  }
+  t.equal(proxied, 30)
+  t.equal(await running.end('SIGTERM'), 0)
+})
