@@ -14,6 +14,19 @@ export class Backlog {
     return this.#end - this.#start
   }
 
+  /** What holds them, at [start, end), until the next `push` or `take`. */
+  get bytes(): Uint8Array {
+    return this.#bytes
+  }
+
+  get start(): number {
+    return this.#start
+  }
+
+  get end(): number {
+    return this.#end
+  }
+
   /** Takes the next piece, which is kept and must not change. */
   push(chunk: Uint8Array): void {
     if (this.#start === this.#end) {

@@ -1,11 +1,10 @@
 import type { MalformedSip, NotSip, SipLimits, StreamPart } from '../../types/sip.js'
 import { ASCII, isToken } from '../base/ascii.js'
+import { Backlog } from '../base/backlog.js'
 import { scanFramed } from './scan.js'
 import { scanStartLine } from './start-line.js'
 
 const { CR, LF, SP, TAB } = ASCII
-const EMPTY = new Uint8Array(0)
-const SMALLEST = 1024
 /** RFC 8489 6: the two highest bits of a STUN message are zero, its methods' first byte 0 or 1. */
 const LAST_STUN_BYTE = 3
 const DEFAULT_BYTES = 65_535
@@ -25,13 +24,10 @@ const DEFAULT_BYTES = 65_535
 export class SipStream {
   readonly #limits: SipLimits
   readonly #maxBytes: number
-  /** What has not been given out is #bytes[#start, #end). What has been is never written again, as parts are views of it. */
-  #bytes: Uint8Array = EMPTY
-  #start = 0
-  #end = 0
-  /** What of the message at #start is being waited for. */
+  readonly #backlog = new Backlog()
+  /** What of the next message is being waited for. */
   #stage: 'message' | 'start-line' | 'header' | 'body' = 'message'
-  /** Where the search for the line's or the header's end goes on; where the header ends; where the message will. */
+  /** Where the search for the line's or the header's end goes on; where the header ends; where the message will: from its beginning. */
   #searched = 0
   #headEnd = 0
   #messageEnd = 0
@@ -46,7 +42,7 @@ export class SipStream {
 
   /** Bytes that wait for the rest of their message. */
   get size(): number {
-    return this.#end - this.#start
+    return this.#backlog.size
   }
 
   /** Whether it has said `foreign` or `malformed`. */
@@ -56,107 +52,79 @@ export class SipStream {
 
   /** Takes the next piece, which is kept and must not change. */
   push(chunk: Uint8Array): void {
-    if (this.#start === this.#end) {
-      this.#adopt(chunk, 0, chunk.length)
-      return
-    }
-    const size = this.size + chunk.length
-    if (this.#end + chunk.length > this.#bytes.length) {
-      const grown = new Uint8Array(Math.max(SMALLEST, size * 2))
-      grown.set(this.#bytes.subarray(this.#start, this.#end))
-      this.#adopt(grown, 0, this.size)
-    }
-    this.#bytes.set(chunk, this.#end)
-    this.#end += chunk.length
-  }
-
-  #adopt(bytes: Uint8Array, start: number, end: number): void {
-    const moved = start - this.#start
-    this.#bytes = bytes
-    this.#start = start
-    this.#end = end
-    this.#searched += moved
-    this.#headEnd += moved
-    this.#messageEnd += moved
+    this.#backlog.push(chunk)
   }
 
   /** The next part, or undefined until more has come. Its bytes stay good. */
   next(): StreamPart | undefined {
-    if (this.#isOver || this.#start === this.#end) return undefined
+    const { size, bytes, start } = this.#backlog
+    if (this.#isOver || size === 0) return undefined
     if (this.#stage === 'message') {
       const filler = this.#filler()
       if (filler) return filler
-      const first = this.#bytes[this.#start]!
+      const first = bytes[start]!
       if (!isToken(first)) return this.#notSip(first <= LAST_STUN_BYTE ? 'stun' : 'not-sip')
       this.#stage = 'start-line'
-      this.#searched = this.#start
+      this.#searched = 0
     }
     return this.#startLine() ?? this.#header() ?? this.#message()
   }
 
   /** Takes out everything that has not been given out. */
   rest(): Uint8Array {
-    const rest = this.#bytes.subarray(this.#start, this.#end)
-    this.#take(this.#end)
-    return rest
+    return this.#take(this.size)
   }
 
-  #take(to: number): void {
-    this.#start = to
+  #take(length: number): Uint8Array {
     this.#stage = 'message'
-    if (to !== this.#end) return
-    this.#bytes = EMPTY
-    this.#start = this.#end = this.#searched = 0
+    return this.#backlog.take(length)
   }
 
   #filler(): StreamPart | undefined {
-    const from = this.#start
-    let to = from
-    while (to < this.#end && (this.#bytes[to] === CR || this.#bytes[to] === LF)) to++
-    if (to === from) return undefined
-    const bytes = this.#bytes.subarray(from, to)
-    this.#take(to)
-    return { kind: 'filler', bytes }
+    const { bytes, start, end } = this.#backlog
+    let to = start
+    while (to < end && (bytes[to] === CR || bytes[to] === LF)) to++
+    return to === start ? undefined : { kind: 'filler', bytes: this.#take(to - start) }
   }
 
   /** Reads the start line once it is there. A control character before its end is a sign of another protocol. */
   #startLine(): StreamPart | undefined {
     if (this.#stage !== 'start-line') return undefined
-    for (let at = this.#searched; at < this.#end; at++) {
-      const byte = this.#bytes[at]!
+    const { bytes, start, end } = this.#backlog
+    for (let at = start + this.#searched; at < end; at++) {
+      const byte = bytes[at]!
       if (byte === LF) {
         this.#stage = 'header'
-        this.#searched = at
-        const line = scanStartLine(this.#bytes, this.#start, at + 1)
+        this.#searched = at - start
+        const line = scanStartLine(bytes, start, at + 1)
         if (line === 'found') return undefined
         return line === 'not-sip' ? this.#notSip(line) : this.#malformed(line as MalformedSip)
       }
       if (byte < SP && byte !== CR && byte !== TAB) return this.#notSip('not-sip')
     }
-    this.#searched = this.#end
+    this.#searched = end - start
     return this.#tooLarge()
   }
 
   /** Looks for the empty line; `#searched` stands at a line's end, or in the middle of a line. */
   #header(): StreamPart | undefined {
     if (this.#stage !== 'header') return undefined
-    const bytes = this.#bytes
-    const end = this.#end
-    for (let at = this.#searched; at < end; at++) {
+    const { bytes, start, end } = this.#backlog
+    for (let at = start + this.#searched; at < end; at++) {
       if (bytes[at] !== LF) continue
       const isPair = bytes[at + 1] === CR
       const behind = at + (isPair ? 2 : 1)
       if (behind >= end) {
         // To be looked at again when what stands behind it has come.
-        this.#searched = at
+        this.#searched = at - start
         return this.#tooLarge()
       }
       if (bytes[behind] !== LF) continue
       this.#stage = 'body'
-      this.#headEnd = this.#messageEnd = behind + 1
+      this.#headEnd = this.#messageEnd = behind + 1 - start
       return undefined
     }
-    this.#searched = end
+    this.#searched = end - start
     return this.#tooLarge()
   }
 
@@ -165,14 +133,15 @@ export class SipStream {
   }
 
   #message(): StreamPart | undefined {
-    if (this.#stage !== 'body' || this.#end < this.#messageEnd) return undefined
-    const scan = scanFramed(this.#bytes, this.#start, this.#headEnd, this.#end, this.#limits)
-    if (scan.state === 'incomplete') this.#messageEnd = scan.end
+    const { bytes, start, end } = this.#backlog
+    if (this.#stage !== 'body' || end - start < this.#messageEnd) return undefined
+    const scan = scanFramed(bytes, start, start + this.#headEnd, end, this.#limits)
+    if (scan.state === 'incomplete') this.#messageEnd = scan.end - start
     else if (scan.state === 'malformed') return this.#malformed(scan.reason)
     else if (scan.state === 'absent') return this.#notSip(scan.reason)
     else {
       this.#messages++
-      this.#take(scan.value.range.end)
+      this.#take(scan.value.range.end - start)
       return { kind: 'message', message: scan.value }
     }
     return undefined
