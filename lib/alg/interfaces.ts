@@ -90,9 +90,9 @@ export class Interfaces {
     return [...new Set([...named, ...masters])]
   }
 
-  /** Name of the bridge that all of them are ports of. */
-  commonBridge(): string | undefined {
-    return commonBridge([...this.#watch.links.values()], [...this.#names.inside, ...this.#names.outside])
+  /** Why connections of this machine's own would not go as packets between the two sides do; undefined: they would. */
+  whyNotOwn(): string | undefined {
+    return whyNotOwn([...this.#watch.links.values()], [...this.#names.inside, ...this.#names.outside])
   }
 
   /** Which way the packet crosses the gateway; undefined when it stays on one side, as it may within a bridge or a VRF. */
@@ -126,10 +126,17 @@ export class Interfaces {
   }
 }
 
-/** Name of the bridge that all the named links are ports of; undefined when they are not. */
-export function commonBridge(links: readonly Link[], names: readonly string[]): string | undefined {
-  const masters = new Set(names.map((name) => links.find((it) => it.name === name)?.master))
-  const [only] = masters
-  const master = masters.size === 1 ? links.find(({ index }) => index === only) : undefined
-  return master?.kind === 'bridge' ? master.name : undefined
+/** Why connections of this machine's own would not go as packets between the named links do; undefined: they would. */
+export function whyNotOwn(links: readonly Link[], names: readonly string[]): string | undefined {
+  const masters = names.map((name) => {
+    const { master } = links.find((it) => it.name === name) ?? { master: 0 }
+    return links.find(({ index }) => index === master)
+  })
+  const [first] = masters
+  if (first?.kind === 'bridge' && masters.every((it) => it === first))
+    return `${names.join(' and ')} are ports of one bridge, ${first.name}: the proxy's own connections would need routes to both sides`
+  const at = masters.findIndex((it) => it?.kind === 'vrf')
+  return at < 0
+    ? undefined
+    : `${names[at]} is in a VRF, ${masters[at]!.name}, whose routes the proxy's own connections do not see`
 }

@@ -15,7 +15,7 @@ import { Undo } from './undo.js'
 
 export interface TcpOptions {
   readonly settings: Settings
-  readonly interfaces: Pick<Interfaces, 'ruleNames' | 'commonBridge'>
+  readonly interfaces: Pick<Interfaces, 'ruleNames' | 'whyNotOwn'>
   readonly nftables: Nftables
   readonly messages: StreamMessages
   readonly contacts: TcpContacts
@@ -70,20 +70,13 @@ export function whyNoTcp({ tcp, zone }: Settings): string | undefined {
   return undefined
 }
 
-/** Why connections through a bridge are left alone; undefined where there is no bridge. */
-export function whyNotBridged({ inside, outside }: Pick<Settings, 'inside' | 'outside'>, bridge: string | undefined) {
-  if (bridge === undefined) return undefined
-  const ports = [...inside, ...outside].join(' and ')
-  return `${ports} are ports of one bridge, ${bridge}: the proxy's own connections would need routes to both sides`
-}
-
 /**
  * Opens what TCP needs, in this order: a route for the mark, the listeners, and the table that is to be installed. With `auto` a
  * machine that has not what it takes is served without; with `on` what it refused is thrown.
  */
 export async function openTcp(options: TcpOptions): Promise<Tcp> {
   const { settings, interfaces, undo, table } = options
-  const why = whyNoTcp(settings) ?? whyNotBridged(settings, interfaces.commonBridge())
+  const why = whyNoTcp(settings) ?? interfaces.whyNotOwn()
   if (why !== undefined) return { isProxied: false, why, table }
   const own = new Undo()
   try {

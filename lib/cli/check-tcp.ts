@@ -1,7 +1,7 @@
 /** Probes of what SIP over TCP needs: rules, policy routing, transparent sockets, descriptors, and filters that let them be. */
 import { closeSync } from 'node:fs'
 import type { NamedSet } from '../../types/nftables.js'
-import { commonBridge, whyNotBridged } from '../alg/index.js'
+import { whyNotOwn } from '../alg/index.js'
 import { nativeAddon } from '../base/native.js'
 import { openRoute } from '../netlink/index.js'
 import { openNftables } from '../nftables/index.js'
@@ -14,13 +14,13 @@ const NO_TLS: Answer = [
   'ok',
   'TLS is not inspected, on whatever port: it passes as it is, and calls in it are not helped',
 ]
-const NO_BRIDGE = 'route between them, or have SIP use UDP: calls over TCP get no ways for their media'
+const ROUTE = 'route between them, or have SIP use UDP: calls over TCP get no ways for their media'
 const WITHOUT = 'SIP over TCP passes as it is until then'
 
 async function tcp(context: CheckContext): Promise<Answer[]> {
   if (context.whyNoTcp !== undefined) return [['ok', `SIP over TCP passes as it is: ${context.whyNoTcp}`], NO_TLS]
-  const bridged = whyNotBridged(context, await bridgeOf(context))
-  if (bridged !== undefined) return [['warn', `SIP over TCP passes as it is: ${bridged}`, NO_BRIDGE], NO_TLS]
+  const why = await whyNotHere(context)
+  if (why !== undefined) return [['warn', `SIP over TCP passes as it is: ${why}`, ROUTE], NO_TLS]
   const missing = (await refusedRules(context)) ?? (await noPolicyRouting(context)) ?? noTransparentSockets(context)
   if (missing) return [missing, NO_TLS]
   return [
@@ -30,10 +30,10 @@ async function tcp(context: CheckContext): Promise<Answer[]> {
   ]
 }
 
-async function bridgeOf({ netns, inside, outside }: CheckContext): Promise<string | undefined> {
+async function whyNotHere({ netns, inside, outside }: CheckContext): Promise<string | undefined> {
   const route = openRoute({ netns })
   try {
-    return commonBridge(await route.links(), [...inside, ...outside])
+    return whyNotOwn(await route.links(), [...inside, ...outside])
   } finally {
     route.close()
   }
