@@ -14,12 +14,12 @@ import {
   proxyRules,
   TcpProxy,
 } from '../proxy/index.js'
-import { ConnectionRequests } from './connection-requests.js'
+import type { ConnectionRequests } from './connection-requests.js'
 import type { Counters } from './counters.js'
 import type { StreamSettings } from './define-options.js'
 import type { Decided, HelperWays, Subject } from './helper-ways.js'
 import type { KernelSide, TablePlace } from './kernel-side.js'
-import { RawPackets } from './raw-packets.js'
+import { openRequests } from './open-requests.js'
 import { streamFlowOf } from './stream-flow.js'
 import type { Undo } from './undo.js'
 
@@ -113,27 +113,19 @@ export async function openHelperStreams(options: HelperStreamsOptions): Promise<
     onError,
   })
   undo.push(() => proxy.close())
-  const requests = requestsOf(options)
-  requests.serve(proxy)
-  return { proxy, requests }
-}
-
-function requestsOf({ settings, side, counters, undo, onError }: HelperStreamsOptions): ConnectionRequests {
-  const { interfaces, conntrack } = side
-  const mark = ownMark(settings.tcp.mark)
-  const packets = new RawPackets(settings.netns, mark)
-  undo.push(() => packets.close())
-  return new ConnectionRequests({
-    wayOf: (packet) => interfaces.wayOf(packet),
-    isOwn: (address) => interfaces.isOwn(address),
+  const requests = openRequests({
+    netns,
+    mark: tcp.mark,
+    interfaces,
+    conntrack: side.conntrack,
     outsideOf: () => undefined,
-    create: (entry) => conntrack.create(entry),
-    packets,
-    ownMark: mark,
     failure: 'accept',
-    count: (reason) => counters.add(reason),
+    counters,
+    undo,
     onError,
   })
+  requests.serve(proxy)
+  return { proxy, requests }
 }
 
 const PORT_SET = 'ports'

@@ -2,37 +2,34 @@ import { channel } from 'node:diagnostics_channel'
 import { EventEmitter } from 'node:events'
 import type { CallInfo, PinholeInfo, RegistrationInfo } from '../../types/call.js'
 import type { ConeNatEvents } from '../../types/cone.js'
-import type { Endpoint } from '../../types/endpoint.js'
 import type { HelperEvents, HelperStatus } from '../../types/helper.js'
-import type { Queue, QueuedPacket } from '../../types/nfqueue.js'
+import type { Queue } from '../../types/nfqueue.js'
 import type { SipHelperOptions } from '../../types/options.js'
 import { AddressSet } from '../base/address-set.js'
 import { CthelperError } from '../base/errors.js'
-import { type CallEvent, Engine } from '../call/index.js'
+import type { CallEvent, Engine } from '../call/index.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
 import { type Nftables, openNftables } from '../nftables/index.js'
-import { isTcp } from '../packet/index.js'
-import { ownMark } from '../proxy/index.js'
 import { Answers } from './answers.js'
 import { type Carrier, requireCarrier } from './carrier.js'
 import { type ConeNat, openCone } from './cone-nat.js'
-import { ConnectionRequests } from './connection-requests.js'
 import { Counters } from './counters.js'
-import { type FlowSource, Flows } from './flows.js'
+import type { FlowSource } from './flows.js'
 import { Interfaces } from './interfaces.js'
 import { Judge } from './judge.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
 import { MessageHook } from './message-hook.js'
 import { Music } from './music.js'
-import { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
+import { openRequests } from './open-requests.js'
+import { MODES, type Settings, settingsOf, sipLimits } from './options.js'
 import { Outgrown } from './outgrown.js'
 import { installOwnTable, tableName, tableOf } from './own-table.js'
 import { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
-import { openQueues, type PacketHandler } from './queues.js'
+import { openQueues } from './queues.js'
 import { RawPackets, UNTRACKED_MARK } from './raw-packets.js'
-import { RoutedFlows } from './routed-flows.js'
+import { engineOf, flowsOf, handlerOf } from './sip-parts.js'
 import { StreamMessages } from './stream-messages.js'
 import { enableForwarding } from './sysctl.js'
 import { openTcp, type Tcp } from './tcp.js'
@@ -136,7 +133,6 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     })
     const untracked = new RawPackets(netns, UNTRACKED_MARK)
     undo.push(() => untracked.close())
-    const wayOf = (packet: QueuedPacket) => interfaces.wayOf(packet)
     const pipeline = new Pipeline({
       judge,
       flows,
@@ -145,19 +141,17 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       limits: sipLimits(settings),
       answers: new Answers(untracked),
       outgrown: new Outgrown({ mtuOf: (index) => interfaces.mtuOf(index), packets: untracked, onError }),
-      wayOf,
+      wayOf: (packet) => interfaces.wayOf(packet),
     })
-    const packets = new RawPackets(netns, ownMark(settings.tcp.mark))
-    undo.push(() => packets.close())
-    const requests = new ConnectionRequests({
-      wayOf,
-      isOwn: (address) => interfaces.isOwn(address),
+    const requests = openRequests({
+      netns,
+      mark: settings.tcp.mark,
+      interfaces,
+      conntrack,
       outsideOf: ({ address, port }) => engine.bindings.ofInside(address, port, 'tcp')?.outside,
-      create: (entry) => conntrack.create(entry),
-      packets,
-      ownMark: ownMark(settings.tcp.mark),
       failure: policy.failure,
-      count: (reason) => counters.add(reason),
+      counters,
+      undo,
       onError,
     })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
@@ -292,14 +286,6 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   }
 }
 
-/** Packets by what they carry: datagrams with messages, and segments that ask for a connection. */
-function handlerOf(pipeline: Pipeline, requests: ConnectionRequests): PacketHandler {
-  return {
-    handle: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handle(packet, sink),
-    handleFirst: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handleFirst(packet, sink),
-  }
-}
-
 const STOPPED: Omit<HelperStatus, 'counters'> = {
   isRunning: false,
   sizes: {},
@@ -311,23 +297,4 @@ const STOPPED: Omit<HelperStatus, 'counters'> = {
 
 function renamed({ flows, first }: FlowSource['size']): Record<string, number> {
   return { signallingFlows: flows, firstPackets: first }
-}
-
-function engineOf(settings: Settings, interfaces: Interfaces, pinholes: Pinholes): Engine {
-  return new Engine({
-    ...engineSettings(settings),
-    isGateway: (address) => interfaces.isOwn(address),
-    isLive: (path) => pinholes.isLive(path),
-  })
-}
-
-function flowsOf(engine: Engine, conntrack: Conntrack, { mode, zone }: Settings): FlowSource {
-  const bindingOf = (inside: Endpoint, outside: Endpoint) => engine.bindingOf(inside, outside)
-  if (!MODES[mode].translates) return new RoutedFlows(bindingOf)
-  return new Flows({
-    get: (tuple) => conntrack.get(tuple),
-    bindingOf,
-    zone,
-    heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port, 'udp'),
-  })
 }

@@ -1,0 +1,40 @@
+/** Parts of the SIP helper, as its settings want them. */
+import type { Endpoint } from '../../types/endpoint.js'
+import { Engine } from '../call/index.js'
+import type { Conntrack } from '../conntrack/index.js'
+import { isTcp } from '../packet/index.js'
+import type { ConnectionRequests } from './connection-requests.js'
+import { type FlowSource, Flows } from './flows.js'
+import type { Interfaces } from './interfaces.js'
+import { engineSettings, MODES, type Settings } from './options.js'
+import type { Pinholes } from './pinholes.js'
+import type { Pipeline } from './pipeline.js'
+import type { PacketHandler } from './queues.js'
+import { RoutedFlows } from './routed-flows.js'
+
+/** Packets by what they carry: datagrams with messages, and segments that ask for a connection. */
+export function handlerOf(pipeline: Pipeline, requests: ConnectionRequests): PacketHandler {
+  return {
+    handle: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handle(packet, sink),
+    handleFirst: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handleFirst(packet, sink),
+  }
+}
+
+export function engineOf(settings: Settings, interfaces: Interfaces, pinholes: Pinholes): Engine {
+  return new Engine({
+    ...engineSettings(settings),
+    isGateway: (address) => interfaces.isOwn(address),
+    isLive: (path) => pinholes.isLive(path),
+  })
+}
+
+export function flowsOf(engine: Engine, conntrack: Conntrack, { mode, zone }: Settings): FlowSource {
+  const bindingOf = (inside: Endpoint, outside: Endpoint) => engine.bindingOf(inside, outside)
+  if (!MODES[mode].translates) return new RoutedFlows(bindingOf)
+  return new Flows({
+    get: (tuple) => conntrack.get(tuple),
+    bindingOf,
+    zone,
+    heldBinding: ({ address, port }) => engine.bindings.ofInside(address, port, 'udp'),
+  })
+}
