@@ -46,8 +46,8 @@ export interface PacketHelperOptions extends AnyHelperOptions {
 }
 
 /**
- * A helper for connections. Those that hosts inside make to `ports` outside, and those from outside to `ports` that destination NAT has
- * brought to a host inside, end in this process and are made anew, with the client's own address.
+ * A helper for connections. Those between inside and outside to `ports`, as they are behind destination NAT, end in this process and are made
+ * anew, with the client's own address.
  */
 export interface StreamHelperOptions extends AnyHelperOptions {
   readonly protocol: 'tcp'

@@ -48,17 +48,16 @@ export class FramedStream implements Cutter<Uint8Array> {
     if (this.#isOver || this.size === 0) return undefined
     if (this.#filler > 0) return this.#skip()
     if (this.size < this.#wanted || this.size === this.#seen) return undefined
-    const framed = this.#ask()
-    if (!framed) return this.#over('malformed', 'frame-failed')
-    if (framed.state === 'foreign') return this.#over('foreign', 'foreign')
-    if (framed.state === 'filler') {
-      this.#filler = framed.end
-      this.#begin()
-      return this.#skip()
+    const framed = this.#ask(0, this.#from)
+    if (framed instanceof Error) {
+      this.#options.onError(framed)
+      return this.#over('malformed', 'frame-failed')
     }
+    if (framed.state === 'foreign') return this.#over('foreign', 'foreign')
+    if (framed.state === 'filler') return this.#skip(framed.end)
     const { maxBytes } = this.#options
     if (framed.state === 'message') {
-      this.#begin()
+      this.#seen = this.#from = this.#wanted = 0
       if (framed.end > maxBytes) return this.#over('malformed', 'message-too-large')
       return { kind: 'message', message: this.#backlog.take(framed.end) }
     }
@@ -68,27 +67,33 @@ export class FramedStream implements Cutter<Uint8Array> {
     return Math.max(this.size, this.#wanted) > maxBytes ? this.#over('malformed', 'message-too-large') : undefined
   }
 
-  #begin(): void {
-    this.#seen = this.#from = this.#wanted = 0
-  }
-
-  #skip(): Part<Uint8Array> {
+  /** Filler that begins goes on with all filler behind it: media between messages comes in many small pieces. */
+  #skip(begins = 0): Part<Uint8Array> {
+    if (begins > 0) {
+      this.#seen = this.#from = this.#wanted = 0
+      this.#filler = begins
+      while (this.#filler < this.size) {
+        const more = this.#ask(this.#filler, 0)
+        if (more instanceof Error || more.state !== 'filler') break
+        this.#filler += more.end
+      }
+    }
     const bytes = this.#backlog.take(this.#filler)
     this.#filler -= bytes.length
     return { kind: 'filler', bytes }
   }
 
-  /** What `frame` says of what is there; undefined when that cannot be. */
-  #ask(): Framed | undefined {
-    const { frame, way, onError } = this.#options
+  /** What `frame` says of what is there behind the first `at` bytes; an error when that cannot be. */
+  #ask(at: number, from: number): Framed | Error {
+    const { frame, way } = this.#options
+    const bytes = this.#backlog.peek().subarray(at)
     try {
-      const framed = frame(this.#backlog.peek(), this.#from, way)
-      const wrong = whatIsWrong(framed, this.size)
+      const framed = frame(bytes, from, way)
+      const wrong = whatIsWrong(framed, bytes.length)
       if (wrong === undefined) return framed
-      throw new CthelperError('ERR_ARGUMENT', 'frame', `frame: ${wrong} of ${this.size} bytes`)
+      return new CthelperError('ERR_ARGUMENT', 'frame', `frame: ${wrong} of ${bytes.length} bytes`)
     } catch (error) {
-      onError(error as Error)
-      return undefined
+      return error instanceof Error ? error : new Error(`${error}`)
     }
   }
 

@@ -86,6 +86,19 @@ t.test('filler longer than any message goes on as it comes, and is not kept', as
   t.same([passed, most], [1_000_000, 0])
 })
 
+t.test('filler behind filler goes on as one', async (t) => {
+  const stream = new FramedStream({
+    frame: lengths,
+    way: 'in',
+    maxBytes: 99,
+    onError: (error) => t.fail(error.message),
+  })
+  stream.push(Uint8Array.from([...filler(5), ...filler(0), ...filler(7), ...message(3), ...filler(2)]))
+  const sizes: unknown[] = []
+  for (let part = stream.next(); part; part = stream.next()) if (part.kind === 'filler') sizes.push(part.bytes.length)
+  t.same(sizes, [18, 4])
+})
+
 t.test('too large: said at once where the size is known, else when it is', async (t) => {
   t.same(read([Uint8Array.from([77, 250])]).parts, ['malformed message-too-large'])
   t.same(read([Uint8Array.from(message(199))]).parts, ['malformed message-too-large'])
