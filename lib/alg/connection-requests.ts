@@ -13,6 +13,8 @@ import type { RawPackets } from './raw-packets.js'
 const TCP = 6
 /** The kernel gives it a timeout of its own with the first segment that it sees. */
 const TIMEOUT_SEC = 60
+/** Reasons that are no failure: the segment goes on. */
+const NOT_OURS: ReadonlySet<string> = new Set(['tcp-unreachable', 'tcp-bridged', 'flow-unknown'])
 /** Segments on their way from prerouting; one that a filter drops in between never comes to ask. */
 const ARRIVALS = 4096
 
@@ -56,10 +58,11 @@ export class ConnectionRequests {
     this.#proxy = proxy
   }
 
-  /** A segment before destination NAT, on kernels that do not send conntracks along. */
+  /** On kernels that do not send conntracks along: a segment before destination NAT, or one that this has changed. */
   handleFirst(packet: QueuedPacket, sink: VerdictSink): void {
+    if (packet.hook !== 'prerouting') return this.#handle(packet, sink, true)
     const segment = locateSegment(packet.payload)
-    if (segment && packet.hook === 'prerouting') {
+    if (segment) {
       this.#arrivals.set(arrivalKey(segment), segment.destination)
       if (this.#arrivals.size > ARRIVALS) this.#arrivals.delete(this.#arrivals.keys().next().value!)
     }
@@ -68,12 +71,17 @@ export class ConnectionRequests {
 
   /** Every packet gets exactly one verdict. */
   handle(packet: QueuedPacket, sink: VerdictSink): void {
+    this.#handle(packet, sink, false)
+  }
+
+  #handle(packet: QueuedPacket, sink: VerdictSink, isTranslated: boolean): void {
     const segment = locateSegment(packet.payload)
     const way = this.#options.wayOf(packet)
     const proxy = this.#proxy
     if (!segment || !way || !proxy) return sink.verdict(packet, 'accept')
     const { family, source: client, destination: server } = segment
-    const original = this.#originalOf(packet, segment, way)
+    const original = this.#originalOf(packet, segment, isTranslated)
+    if (!original) return this.#pass(packet, sink, 'flow-unknown')
     // Both ends of a bridge are one network to the routing, which would be asked for the proxy's own connection.
     if (packet.physicalIndev !== 0) return this.#pass(packet, sink, 'tcp-bridged')
     const asked = { family, way, client, server }
@@ -94,8 +102,8 @@ export class ConnectionRequests {
   #pass(packet: QueuedPacket, sink: VerdictSink, reason: string): void {
     const { count, failure } = this.#options
     count(reason)
-    // The server's refusal is the server's to say.
-    sink.verdict(packet, reason === 'tcp-unreachable' || reason === 'tcp-bridged' ? 'accept' : failure)
+    // The server's refusal is the server's to say; and nobody has failed at what was never begun.
+    sink.verdict(packet, NOT_OURS.has(reason) ? 'accept' : failure)
   }
 
   /** Undefined when the connection is the proxy's; else why not. */
@@ -139,13 +147,14 @@ export class ConnectionRequests {
     await this.#options.create({ ...this.#conntrackOf({ family, way: 'in', client: local, server }, server, true) })
   }
 
-  #originalOf(packet: QueuedPacket, segment: SegmentLocation, way: Way): Endpoint {
+  /** Undefined when nobody knows where it was sent to. */
+  #originalOf(packet: QueuedPacket, segment: SegmentLocation, isTranslated: boolean): Endpoint | undefined {
     const { conntrack } = packet
     if (conntrack) return decodeEntry(conntrack, 0).original.destination
     const key = arrivalKey(segment)
     const arrived = this.#arrivals.get(key)
     this.#arrivals.delete(key)
-    return arrived ?? (way === 'in' ? this.#options.outsideOf(segment.destination) : undefined) ?? segment.destination
+    return isTranslated ? (arrived ?? this.#options.outsideOf(segment.destination)) : segment.destination
   }
 }
 

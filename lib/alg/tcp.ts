@@ -8,7 +8,7 @@ import { SipStream } from '../sip/index.js'
 import type { ConnectionRequests } from './connection-requests.js'
 import type { Counters } from './counters.js'
 import { type Interfaces, MACHINE } from './interfaces.js'
-import { type Settings, sipLimits } from './options.js'
+import { MODES, type Settings, sipLimits } from './options.js'
 import type { StreamMessages } from './stream-messages.js'
 import type { SetChange, TcpContacts } from './tcp-contacts.js'
 import { Undo } from './undo.js'
@@ -54,6 +54,7 @@ export function withTcp(
     inside: interfaces.ruleNames('inside'),
     outside: interfaces.ruleNames('outside'),
     machine: settings.inside.includes(MACHINE),
+    translates: MODES[settings.mode].translates,
     mark,
     port,
     queue: settings.queue,

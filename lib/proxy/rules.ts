@@ -16,8 +16,13 @@ export interface ProxyRulesOptions {
   readonly port: number
   /** NFQUEUE number of segments that ask for a connection. */
   readonly queue: number
-  /** Shows them before destination NAT, too: for kernels that do not send conntracks along. Default: no such chain. */
+  /**
+   * Shows them before destination NAT, too, and gets those that were translated: for kernels that do not send conntracks along.
+   * Default: no such chain.
+   */
   readonly firstPacketQueue?: number
+  /** Whether somebody can say where a connection was made to that destination NAT has changed; else it is left alone. Default true. */
+  readonly translates?: boolean
 }
 
 /** After destination NAT (NF_IP_PRI_NAT_DST, -100): a packet's destination is final. */
@@ -68,7 +73,7 @@ export function proxyRules(options: ProxyRulesOptions): { sets: NamedSet[]; chai
     base('tcp', 'prerouting', AFTER_DESTINATION_NAT, prerouting(options)),
     base('tcp_forward', 'forward', AFTER_FILTERS, asks),
     { name: 'tcp_new', rules: newConnections(machine, toPort) },
-    { name: 'tcp_syn', rules: [{ expressions: toQueue(queue) }] },
+    { name: 'tcp_syn', rules: [...translated(options), { expressions: toQueue(queue) }] },
   ]
   if (machine) {
     chains.push(base('tcp_input', 'input', AFTER_FILTERS, asks))
@@ -155,6 +160,13 @@ const ownRule = (mark: number): Rule => ({
     { kind: 'set-mark', to: ownMark(mark) },
   ],
 })
+
+/** Connections that were made to another destination. */
+function translated({ translates = true, firstPacketQueue }: ProxyRulesOptions): Rule[] {
+  const isTranslated: Expression = { kind: 'ct-status', any: ['dnat'] }
+  if (!translates) return [{ expressions: [isTranslated, { kind: 'verdict', verdict: 'accept' }] }]
+  return firstPacketQueue === undefined ? [] : [{ expressions: [isTranslated, ...toQueue(firstPacketQueue)] }]
+}
 
 function arrivals(queue: number, toPort: Expression): Rule[] {
   return [fromInside, fromOutside].map((from) => ({ expressions: [...isNew, toPort, from, ...toQueue(queue)] }))

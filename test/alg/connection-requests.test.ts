@@ -93,7 +93,8 @@ t.test('a forwarded port: sent again as the client sent it, translated by its co
   ])[]) {
     const { requests, sink, done, created, sent } = world(options)
     if (first) requests.handleFirst(first, sink)
-    requests.handle(packet, sink)
+    if (packet.conntrack) requests.handle(packet, sink)
+    else requests.handleFirst(packet, sink)
     await settled()
     t.match(done.at(-1), 'drop', name)
     t.match(created, [{ original: { destination: outside }, reply: { source: outside }, destinationNat: pbx }], name)
@@ -118,6 +119,13 @@ t.test('ends on this machine: what its programs say on them is marked', async (t
   await settled()
   t.same(client.done, ['dialled', 'conntrack', 'sent', 'drop'])
   t.match(client.created, [{ original: { source: pbx }, mark: 99 }])
+})
+
+t.test('translated, and nobody knows from where: it passes', async (t) => {
+  const { requests, sink, done } = world()
+  requests.handleFirst(packetOf(phone, pbx), sink)
+  await settled()
+  t.same(done, ['flow-unknown', 'accept'])
 })
 
 t.test('whatever is not proxied', async (t) => {

@@ -113,3 +113,20 @@ t.test('bridged: connections pass as they are, and it is said', { skip }, async 
   t.match(lab.sip.status().tcp, { isProxied: false, why: /lan0 and wan0 are ports of one bridge/ })
   phone.close()
 })
+
+t.test('a connection whose destination was translated all the same is left alone', { skip }, async (t) => {
+  const lab = await open(t, { layout: 'routed', family: 4 })
+  const server = await listen(t, lab, 'cluster')
+  lab.filter.nft(`table ip forwarded { chain c {
+    type nat hook prerouting priority -100;
+    ip daddr ${lab.far(1)} tcp dport 5060 dnat to ${lab.host(10)}
+  }; }`)
+  const phone = await TcpEndpoint.connect(
+    lab.internet,
+    { address: lab.far(20), port: 0 },
+    { address: lab.far(1), port: 5060 },
+  )
+  const taken = await server.accept()
+  t.equal(taken.remote.port, phone.local.port, 'nobody is between')
+  phone.close()
+})

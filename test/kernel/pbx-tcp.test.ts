@@ -194,3 +194,17 @@ t.test('a PBX that is not there refuses for itself, a filter refuses what it wil
     t.match(scene.sip.status(), { counters: { 'tcp-unreachable': 1 } }, 'nobody was asked')
   }
 })
+
+t.test('a port that is forwarded under another number: helped, or passed, but never broken', { skip }, async (t) => {
+  const { scene, listens, address } = await open(t, 'forwarded', 4)
+  scene.lab.gateway.nft(`insert rule inet admin forwarded iifname "wan0" tcp dport 5062 dnat ip to ${address}:5060`)
+  const from = { address: scene.address('stranger'), port: 0 }
+  const line = await TcpEndpoint.connect(scene.lab.provider, from, {
+    address: scene.address('gatewayOutside'),
+    port: 5062,
+  })
+  const taken = await listens.accept()
+  await new SipPeer(line, 'phone').request('OPTIONS', listens.local)
+  t.match(await new SipPeer(taken, 'pbx').receiveRequest('OPTIONS'), { method: 'OPTIONS' })
+  t.same(scene.errors, [])
+})
