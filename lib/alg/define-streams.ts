@@ -33,7 +33,7 @@ export interface HelperStreamsOptions {
 }
 
 /** Attends to a defined helper's connections. */
-export class HelperStreams {
+class HelperStreams {
   readonly #options: Omit<HelperStreamsOptions, 'undo'>
 
   constructor(options: Omit<HelperStreamsOptions, 'undo'>) {

@@ -1,153 +1,18 @@
 /** RTSP (examples/rtsp) over real sockets: what arrives where, with the gateway's forward policy drop. */
-import t, { type Test } from 'tap'
-import { frame, onMessage } from '../../examples/rtsp/helper.js'
-import { type DefinedHelper, defineHelper } from '../../lib/index.js'
+import t from 'tap'
 import {
   conntrackEntries,
   expectations,
-  type GatewayLab,
-  gatewayLab,
-  type LabNat,
   nftRuleset,
   TcpEndpoint,
   TcpListener,
-  UdpEndpoint,
   until,
   whyNoLab,
 } from '../../lib/testing/index.js'
-import type { StreamHelperOptions } from '../../types/define.js'
-import type { Endpoint, Family } from '../../types/endpoint.js'
+import { Dialogue, endpoint, portsIn, RTSP, RtspScene, uriHost } from './rtsp-scene.js'
 import { hears } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
-const RTSP = 554
-
-/** A client inside and a server outside, each with RTP and RTCP sockets. */
-class Scene {
-  readonly lab: GatewayLab
-  readonly family: Family
-  readonly errors: string[] = []
-  readonly refusals: string[] = []
-  readonly #t: Test
-
-  constructor(t: Test, family: Family = 4, nat?: LabNat) {
-    this.#t = t
-    this.family = family
-    this.lab = gatewayLab({ family, phones: 2, ...(nat ? { nat } : {}) })
-    t.teardown(() => this.lab.close())
-  }
-
-  async helper(options: Partial<StreamHelperOptions> = {}): Promise<DefinedHelper> {
-    const place = { inside: ['lan0'], outside: ['wan0'], netns: this.lab.gateway.path }
-    const helper = defineHelper({
-      name: 'rtsp',
-      ports: [RTSP],
-      protocol: 'tcp',
-      ...place,
-      frame,
-      onMessage,
-      ...options,
-    })
-    helper.on('error', ({ message }) => this.errors.push(message))
-    helper.on('refused', ({ reason }) => this.refusals.push(reason))
-    this.#t.teardown(() => helper.stop())
-    await helper.start()
-    return helper
-  }
-
-  address(addresses: { v4: string; v6: string }): string {
-    return this.family === 4 ? addresses.v4 : addresses.v6
-  }
-
-  async udp(where: 'phone' | 'provider', addresses: { v4: string; v6: string }, port: number): Promise<UdpEndpoint> {
-    const endpoint = await UdpEndpoint.open(this.lab[where], { address: this.address(addresses), port })
-    this.#t.teardown(() => endpoint.close())
-    return endpoint
-  }
-
-  async listen(where: 'phone' | 'provider', addresses: { v4: string; v6: string }): Promise<TcpListener> {
-    const listener = await TcpListener.open(this.lab[where], { address: this.address(addresses), port: RTSP })
-    this.#t.teardown(() => listener.close())
-    return listener
-  }
-
-  async connect(server: TcpListener, phone = 0): Promise<Dialogue> {
-    const local = { address: this.address(this.lab.phones[phone]!), port: 0 }
-    const client = await TcpEndpoint.connect(this.lab.phone, local, server.local)
-    this.#t.teardown(() => client.close())
-    return new Dialogue(client, await server.accept())
-  }
-
-  /** Media sockets of both ends. */
-  async media(phone = 0, port = 4000, serverPort = 6970): Promise<Media> {
-    const { phones, registrar } = this.lab
-    return {
-      rtp: await this.udp('phone', phones[phone]!, port),
-      rtcp: await this.udp('phone', phones[phone]!, port + 1),
-      farRtp: await this.udp('provider', registrar, serverPort),
-      farRtcp: await this.udp('provider', registrar, serverPort + 1),
-    }
-  }
-}
-
-type Media = Record<'rtp' | 'rtcp' | 'farRtp' | 'farRtcp', UdpEndpoint>
-
-/** What client and server say to each other. */
-class Dialogue {
-  readonly client: TcpEndpoint
-  readonly server: TcpEndpoint
-  #cseq = 0
-
-  constructor(client: TcpEndpoint, server: TcpEndpoint) {
-    this.client = client
-    this.server = server
-  }
-
-  /** A request and its response, as they arrive. `from`: who asks. */
-  async exchange(
-    method: string,
-    headers: readonly string[],
-    answer: readonly string[],
-    { uri = 'rtsp://server.invalid/a', status = '200 OK', from = this.client } = {},
-  ): Promise<{ request: string; response: string }> {
-    const to = from === this.client ? this.server : this.client
-    const cseq = `CSeq: ${++this.#cseq}`
-    await from.send([`${method} ${uri} RTSP/1.0`, cseq, ...headers, '', ''].join('\r\n'))
-    const request = (await to.receive()).bytes.toString('latin1')
-    await to.send([`RTSP/1.0 ${status}`, cseq, ...answer, '', ''].join('\r\n'))
-    return { request, response: (await from.receive()).bytes.toString('latin1') }
-  }
-
-  /** Sets a stream up, and says where the server is to send to, and the client to. */
-  async setup(
-    { rtp, farRtp }: Pick<Media, 'rtp' | 'farRtp'>,
-    from = this.client,
-  ): Promise<{ told: Ports; heard: Ports }> {
-    const pair = ({ local: { port } }: UdpEndpoint) => `${port}-${port + 1}`
-    const client = `RTP/AVP;unicast;client_port=${pair(rtp)}`
-    const asks = async (asked: string) => {
-      const told = portsIn(asked, 'client_port')
-      const granted = `RTP/AVP;unicast;client_port=${told.join('-')};server_port=${pair(farRtp)}`
-      return { told, answer: ['Session: 1234', `Transport: ${granted}`] }
-    }
-    const to = from === this.client ? this.server : this.client
-    const cseq = `CSeq: ${++this.#cseq}`
-    await from.send(['SETUP rtsp://server.invalid/a RTSP/1.0', cseq, `Transport: ${client}`, '', ''].join('\r\n'))
-    const { told, answer } = await asks((await to.receive()).bytes.toString('latin1'))
-    await to.send(['RTSP/1.0 200 OK', cseq, ...answer, '', ''].join('\r\n'))
-    const response = (await from.receive()).bytes.toString('latin1')
-    return { told, heard: [...portsIn(response, 'client_port'), ...portsIn(response, 'server_port')] }
-  }
-
-  teardown = () => this.exchange('TEARDOWN', ['Session: 1234'], [])
-}
-
-type Ports = readonly number[]
-const portsIn = (text: string, name: string): number[] =>
-  (new RegExp(`${name}=(\\d+)-(\\d+)`).exec(text) ?? []).slice(1).map(Number)
-
-const uriHost = (address: string): string => (address.includes(':') ? `[${address}]` : address)
-const endpoint = (address: string, port: number | undefined): Endpoint => ({ address, port: port ?? 0 })
 
 for (const [family, nat] of [
   [4, 'masquerade'],
@@ -156,7 +21,7 @@ for (const [family, nat] of [
   [6, 'none'],
 ] as const) {
   t.test(`IPv${family}, ${nat}: a client inside`, { skip }, async (t) => {
-    const scene = new Scene(t, family, nat)
+    const scene = new RtspScene(t, family, nat)
     const { lab } = scene
     const helper = await scene.helper()
     const server = await scene.listen('provider', lab.registrar)
@@ -188,7 +53,7 @@ for (const [family, nat] of [
 }
 
 t.test('two clients with the same ports; without a helper there is silence', { skip }, async (t) => {
-  const scene = new Scene(t)
+  const scene = new RtspScene(t)
   const server = await scene.listen('provider', scene.lab.registrar)
   const gateway = scene.lab.gatewayOutside.v4
   const media = await scene.media()
@@ -208,7 +73,7 @@ t.test('two clients with the same ports; without a helper there is silence', { s
 })
 
 t.test('the way stands when the request arrives, and goes with the connection', { skip }, async (t) => {
-  const scene = new Scene(t)
+  const scene = new RtspScene(t)
   const helper = await scene.helper({ media: { ports: [41_000, 41_099] } })
   const server = await scene.listen('provider', scene.lab.registrar)
   const rtsp = await scene.connect(server)
@@ -241,7 +106,7 @@ t.test('the way stands when the request arrives, and goes with the connection', 
 })
 
 t.test('a client that is redirected is helped anew, with the ports it had', { skip }, async (t) => {
-  const scene = new Scene(t)
+  const scene = new RtspScene(t)
   const { registrar, mediaServer, gatewayOutside } = scene.lab
   const helper = await scene.helper()
   const [first, other] = [await scene.listen('provider', registrar), await scene.listen('provider', mediaServer)]
@@ -266,7 +131,7 @@ t.test('a client that is redirected is helped anew, with the ports it had', { sk
 })
 
 t.test('interleaved media passes, and the messages between it are helped', { skip }, async (t) => {
-  const scene = new Scene(t)
+  const scene = new RtspScene(t)
   const helper = await scene.helper()
   const rtsp = await scene.connect(await scene.listen('provider', scene.lab.registrar))
   const { client, server } = rtsp
@@ -301,7 +166,7 @@ for (const [family, nat] of [
   [6, 'none'],
 ] as const) {
   t.test(`IPv${family}, ${nat}: a server inside`, { skip }, async (t) => {
-    const scene = new Scene(t, family, nat)
+    const scene = new RtspScene(t, family, nat)
     const { gateway, phones, registrar, gatewayOutside, provider } = scene.lab
     const own = scene.address(phones[0]!)
     const outside = nat === 'none' ? own : scene.address(gatewayOutside)
@@ -349,7 +214,7 @@ ${nat === 'none' ? '' : forwards}
 }
 
 t.test('what is not RTSP passes; after stop nothing is left', { skip }, async (t) => {
-  const scene = new Scene(t)
+  const scene = new RtspScene(t)
   const { gateway } = scene.lab
   const rules = (await gateway.exec(['ip', 'rule'])).stdout
   const helper = await scene.helper()
