@@ -1,6 +1,4 @@
 import type { StreamContext } from '../../types/define.js'
-import type { Family } from '../../types/endpoint.js'
-import type { Way } from '../../types/flow.js'
 import type { Chain, NamedSet, Table } from '../../types/nftables.js'
 import { splice, splicedLength } from '../base/range.js'
 import { SIP_TABLE, strayMedia } from '../nftables/index.js'
@@ -9,16 +7,15 @@ import {
   type ConnectionEnds,
   type Done,
   FramedStream,
-  openRouting,
-  ownMark,
   proxyRules,
-  TcpProxy,
+  type TcpProxy,
 } from '../proxy/index.js'
 import type { ConnectionRequests } from './connection-requests.js'
 import type { Counters } from './counters.js'
 import type { StreamSettings } from './define-options.js'
 import type { Decided, HelperWays, Subject } from './helper-ways.js'
 import type { KernelSide, TablePlace } from './kernel-side.js'
+import { openProxy } from './open-proxy.js'
 import { openRequests } from './open-requests.js'
 import { streamFlowOf } from './stream-flow.js'
 import type { Undo } from './undo.js'
@@ -84,35 +81,17 @@ export async function openHelperStreams(options: HelperStreamsOptions): Promise<
   const { settings, side, counters, undo, onError } = options
   const { netns, tcp, budgets, frame } = settings
   const { interfaces } = side
-  const names = [...interfaces.ruleNames('inside'), ...interfaces.ruleNames('outside')]
-  const routing = await openRouting({
-    netns,
-    interfaces: names,
-    mark: tcp.mark,
-    ownMark: ownMark(tcp.mark),
-    table: tcp.table,
-  })
-  undo.push(() => routing.close())
-  const families: readonly Family[] = routing.families
   const streams = new HelperStreams(options)
-  const cut = (way: Way) => new FramedStream({ frame, way, maxBytes: budgets.messageBytes, onError })
-  const proxy = await TcpProxy.open({
-    netns,
-    families,
-    port: tcp.port,
-    limits: {
-      connections: budgets.connections,
-      hostConnections: budgets.connectionsPerHost,
-      hostBytes: budgets.connectionBytesPerHost,
-    },
+  const proxy = await openProxy<Uint8Array>({
+    settings,
+    interfaces,
+    counters,
+    undo,
     policy: { foreign: 'accept', malformed: 'accept' },
-    cut,
-    now: Date.now,
+    cut: (way) => new FramedStream({ frame, way, maxBytes: budgets.messageBytes, onError }),
     attend: (ends) => streams.attend(ends),
-    count: (reason) => counters.add(reason),
     onError,
   })
-  undo.push(() => proxy.close())
   const requests = openRequests({
     netns,
     mark: tcp.mark,

@@ -1,13 +1,13 @@
-import type { Family } from '../../types/endpoint.js'
 import type { Table } from '../../types/nftables.js'
 import type { SipMessage } from '../../types/sip.js'
 import { CthelperError } from '../base/errors.js'
 import { type Nftables, SIP_TABLE } from '../nftables/index.js'
-import { openRouting, ownMark, proxyRules, TcpProxy } from '../proxy/index.js'
+import { proxyRules, type TcpProxy } from '../proxy/index.js'
 import { SipStream } from '../sip/index.js'
 import type { ConnectionRequests } from './connection-requests.js'
 import type { Counters } from './counters.js'
 import { type Interfaces, MACHINE } from './interfaces.js'
+import { openProxy } from './open-proxy.js'
 import { MODES, type Settings, sipLimits } from './options.js'
 import type { StreamMessages } from './stream-messages.js'
 import type { SetChange, TcpContacts } from './tcp-contacts.js'
@@ -93,33 +93,21 @@ export async function openTcp(options: TcpOptions): Promise<Tcp> {
 
 async function open(options: TcpOptions, own: Undo): Promise<Tcp> {
   const { settings, interfaces, nftables, contacts, requests, messages, counters, firstPacketQueue, onError } = options
-  const { netns, tcp, policy, budgets } = settings
   const limits = sipLimits(settings)
-  const names = [...interfaces.ruleNames('inside'), ...interfaces.ruleNames('outside')]
   const table = () => withTcp(options.table(), settings, interfaces, firstPacketQueue)
   const refusal = await nftables.check(table())
   if (refusal) throw refusal
-  const marks = { mark: tcp.mark, ownMark: ownMark(tcp.mark) }
-  const routing = await openRouting({ netns, interfaces: names, ...marks, table: tcp.table })
-  own.push(() => routing.close())
-  const families: readonly Family[] = routing.families
-  const proxy = await TcpProxy.open({
-    netns,
-    families,
-    port: tcp.port,
-    limits: {
-      connections: budgets.connections,
-      hostConnections: budgets.connectionsPerHost,
-      hostBytes: budgets.connectionBytesPerHost,
-    },
-    policy: { foreign: policy.notSip, malformed: policy.malformed },
+  const { notSip: foreign, malformed } = settings.policy
+  const proxy = await openProxy<SipMessage>({
+    settings,
+    interfaces,
+    counters,
+    undo: own,
+    policy: { foreign, malformed },
     cut: () => new SipStream(limits),
-    now: Date.now,
     attend: (ends) => messages.attend(ends),
-    count: (reason) => counters.add(reason),
     onError,
   })
-  own.push(() => proxy.close())
   requests.serve(proxy)
   contacts.serve(setsOf(nftables))
   const filled = () => {
