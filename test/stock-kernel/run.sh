@@ -3,7 +3,7 @@
 #   KERNEL  a package (linux-image-6.1.0-54-cloud-amd64), or a version to find the newest cloud package of: 6.12 (default), 6.1
 #   TEST    names of test/kernel/NAME.test.ts, or all; default those listed in test/stock-kernel/tests (about twenty minutes)
 # Environment: ACCEL (qemu -accel, default tcg: kvm may be there and not work), FILE_TIMEOUT (seconds a test file, default 420),
-# CTHELPER_TIME_SCALE (default 1 with kvm, 10 with tcg), GUEST_TIMEOUT (seconds in all, default 2700; with all 5400).
+# CTHELPER_TIME_SCALE (default 1 with kvm, 10 with tcg), GUEST_TIMEOUT (seconds in all, default 3600; with all 5400).
 # Prints the guest's TAP; last line: N passed, N failed, N skipped.
 set -uo pipefail
 here=$(cd "$(dirname "$0")" && pwd)
@@ -38,7 +38,7 @@ app_layer "$work" "$@" || give_up 'cannot compile the tests'
 # The kernel unpacks concatenated archives one over the other.
 cat "$userland" "$kernel_files.cpio" "$modules" "$work/app.cpio" > "$work/initrd"
 
-[ "$1" = all ] && in_all=5400 || in_all=2700
+[ "$1" = all ] && in_all=5400 || in_all=3600
 accel=${ACCEL:-tcg}
 [ "$accel" = tcg ] && scale=10 || scale=1
 append="console=ttyS0 quiet panic=-1 rdinit=/init mitigations=off random.trust_cpu=on"
