@@ -12,64 +12,30 @@ import {
   sdpText,
   TcpEndpoint,
   TcpListener,
-  UdpEndpoint,
+  type UdpEndpoint,
   whyNoLab,
 } from '../../lib/testing/index.js'
 import type { Endpoint } from '../../types/endpoint.js'
-import { hears, Scene, target } from './scene.js'
+import { openPbxPlace, type PbxPlace, type Place } from './pbx-lab.js'
+import { hears, target } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack', 'tcpdump')
 
-type Place = 'forwarded' | 'own inside address' | 'own outside address'
-
-interface Pbx {
-  readonly scene: Scene
+interface Pbx extends PbxPlace {
   readonly listens: TcpListener
-  /** The PBX's address, and where the outside reaches it. */
-  readonly address: string
-  readonly outside: Endpoint
-  media(port: number): Promise<UdpEndpoint>
   connect(to: Endpoint): Promise<TcpEndpoint>
 }
 
 async function open(t: Test, place: Place, family: 4 | 6): Promise<Pbx> {
-  const inside = place === 'forwarded' ? 'lan0' : 'lo'
-  const helper = { mode: 'pbx', inside: [inside], media: { ports: [30000, 30100] } } as const
-  const scene = await Scene.open({ family, helper })
-  t.teardown(() => scene.close())
-  const address =
-    place === 'forwarded'
-      ? scene.phoneAddress()
-      : scene.address(place === 'own inside address' ? 'gatewayInside' : 'gatewayOutside')
-  const host = address.includes(':') ? `[${address}]` : address
-  // The administrator's part: what is forwarded, and what may come in.
-  scene.lab.gateway.nft(`table inet admin {
-    chain forwarded {
-      type nat hook prerouting priority -100;
-      ${place === 'own outside address' ? '' : `iifname "wan0" tcp dport 5060 dnat ${family === 4 ? 'ip' : 'ip6'} to ${host}:5060`}
-    }
-    chain input {
-      type filter hook input priority 0; policy drop;
-      iifname "lo" accept
-      ct state established,related accept
-      ${place === 'forwarded' ? '' : 'tcp dport 5060 accept'}
-      meta l4proto icmpv6 accept
-    }
-  }
-  insert rule inet lab forward iifname "wan0" oifname "lan0" tcp dport 5060 accept`)
-  const namespace = place === 'forwarded' ? scene.lab.phone : scene.lab.gateway
-  const media = async (port: number) => {
-    const endpoint = await UdpEndpoint.open(namespace, { address, port })
-    t.teardown(() => endpoint.close())
-    return endpoint
-  }
+  const at = await openPbxPlace(t, place, family, 'tcp')
+  const { namespace, address } = at
   const listens = await TcpListener.open(namespace, { address, port: 5060 })
   t.teardown(() => listens.close())
   const connect = (to: Endpoint) =>
     place === 'forwarded'
       ? TcpEndpoint.connect(namespace, { address, port: 0 }, to)
       : connectOwn(namespace, address, to)
-  return { scene, listens, address, outside: { address: scene.address('gatewayOutside'), port: 5060 }, media, connect }
+  return { ...at, listens, connect }
 }
 
 const RELAY = { address: '127.0.0.5', port: 7000 }

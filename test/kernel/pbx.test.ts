@@ -6,60 +6,20 @@ import {
   SipPeer,
   type SipText,
   sdpText,
-  UdpEndpoint,
   whyNoLab,
 } from '../../lib/testing/index.js'
-import type { Endpoint } from '../../types/endpoint.js'
-import { call, hears, Scene, type SceneOptions, target } from './scene.js'
+import { openPbxPlace, type PbxPlace, type Place } from './pbx-lab.js'
+import { call, hears, type SceneOptions, target } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 
-/** Where the PBX is: behind the gateway with its port forwarded, on the gateway's inside address, or on its outside address. */
-type Place = 'forwarded' | 'own inside address' | 'own outside address'
-
-interface Pbx {
-  readonly scene: Scene
+interface Pbx extends PbxPlace {
   readonly pbx: SipPeer
-  /** The PBX's address, and where the outside reaches it. */
-  readonly address: string
-  readonly outside: Endpoint
-  media(port: number): Promise<UdpEndpoint>
 }
 
 async function open(t: Test, place: Place, family: 4 | 6, options: SceneOptions = {}): Promise<Pbx> {
-  const inside = place === 'forwarded' ? 'lan0' : 'lo'
-  const helper = { mode: 'pbx', inside: [inside], media: { ports: [30000, 30100] }, ...options.helper } as const
-  const scene = await Scene.open({ family, ...options, helper })
-  t.teardown(() => scene.close())
-  const address =
-    place === 'forwarded'
-      ? scene.phoneAddress()
-      : scene.address(place === 'own inside address' ? 'gatewayInside' : 'gatewayOutside')
-  const host = address.includes(':') ? `[${address}]` : address
-  // The administrator's part: what is forwarded, and what may come in.
-  scene.lab.gateway.nft(`table inet admin {
-    chain forwarded {
-      type nat hook prerouting priority -100;
-      ${place === 'own outside address' ? '' : `iifname "wan0" udp dport 5060 dnat ${family === 4 ? 'ip' : 'ip6'} to ${host}:5060`}
-    }
-    chain input {
-      type filter hook input priority 0; policy drop;
-      ct state established,related accept
-      udp dport 5060 accept
-      meta l4proto icmpv6 accept
-    }
-  }
-  insert rule inet lab forward iifname "wan0" oifname "lan0" udp dport 5060 accept`)
-  const namespace = place === 'forwarded' ? scene.lab.phone : scene.lab.gateway
-  const endpoints: UdpEndpoint[] = []
-  const media = async (port: number) => {
-    const endpoint = await UdpEndpoint.open(namespace, { address, port })
-    endpoints.push(endpoint)
-    t.teardown(() => endpoint.close())
-    return endpoint
-  }
-  const pbx = new SipPeer(await media(5060), 'pbx')
-  return { scene, pbx, address, outside: { address: scene.address('gatewayOutside'), port: 5060 }, media }
+  const at = await openPbxPlace(t, place, family, 'udp', options)
+  return { ...at, pbx: new SipPeer(await at.media(5060), 'pbx') }
 }
 
 /** Everything in a message that the far side must not see, or must see. */
