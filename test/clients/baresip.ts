@@ -61,10 +61,12 @@ function configuration(settings: PhoneSettings): string {
   ].join('\n')
 }
 
-function account({ user, proxy, autoAnswer, early, video, ice }: PhoneSettings): string {
+function account({ user, proxy, autoAnswer, early, video, ice, transport }: PhoneSettings): string {
   const answering = autoAnswer ? 'auto' : early ? 'early' : 'manual'
   const codecs = `audio_codecs=PCMA;video_codecs=${video ? 'VP8' : 'none'}`
-  return `<sip:${user}@${uriHost(proxy)}>;auth_pass=none;regint=60;answermode=${answering};${codecs}${ice ? ';medianat=ice' : ''}\n`
+  const uri = `sip:${user}@${uriHost(proxy)}`
+  const tcp = transport === 'tcp' ? `;outbound="sip:${uriHost(proxy)};transport=tcp"` : ''
+  return `<${uri}>;auth_pass=none;regint=60;answermode=${answering};${codecs}${ice ? ';medianat=ice' : ''}${tcp}\n`
 }
 
 /**

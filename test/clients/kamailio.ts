@@ -11,10 +11,11 @@ const MODULES =
 const config = (address: string) => `#!KAMAILIO
 debug=1
 log_stderror=yes
-fork=no
+fork=yes
 children=1
+tcp_children=1
 listen=udp:${uriHost(address)}:5060
-disable_tcp=yes
+listen=tcp:${uriHost(address)}:5060
 auto_aliases=no
 dns=no
 rev_dns=no
@@ -48,7 +49,7 @@ request_route {
 }
 `
 
-/** Kamailio as registrar and record-routing proxy for UDP, users in memory, nobody challenged. */
+/** Kamailio as registrar and record-routing proxy for UDP and TCP, users in memory, nobody challenged. */
 export async function startKamailio(namespace: Namespace, address: string, directory: string): Promise<ClientProcess> {
   const file = join(directory, 'kamailio.cfg')
   writeFileSync(file, config(address))
@@ -63,7 +64,7 @@ export async function startKamailio(namespace: Namespace, address: string, direc
 // It says that it listens before it does; a phone that comes earlier is told so by ICMP, and sulks.
 async function bound(namespace: Namespace, running: ClientProcess): Promise<void> {
   for (let i = 0; i < 100; i++) {
-    const { stdout } = await namespace.exec(['ss', '-Hlun', 'sport = :5060'])
+    const { stdout } = await namespace.exec(['ss', '-Hltn', 'sport = :5060'])
     if (stdout.includes(':5060')) return
     if (!running.isRunning) break
     await pause(50)

@@ -19,7 +19,7 @@ export interface ClientNetworkOptions {
   readonly family?: Family
 }
 
-type Extras = Partial<Pick<PhoneSettings, 'hz' | 'autoAnswer' | 'video' | 'ice' | 'rtcpMux' | 'early'>>
+type Extras = Partial<Pick<PhoneSettings, 'hz' | 'autoAnswer' | 'transport' | 'video' | 'ice' | 'rtcpMux' | 'early'>>
 type Side = 'inside' | 'outside'
 
 interface Opener<T extends Phone> {

@@ -19,6 +19,8 @@ export interface PhoneSettings {
   readonly directory: string
   /** Answers by itself. Default false. */
   readonly autoAnswer?: boolean
+  /** Baresip only: how it speaks with the proxy. Default udp. */
+  readonly transport?: 'udp' | 'tcp'
   /** Default false. */
   readonly video?: boolean
   /** Candidates in its SDP, and checks of them before it sends (RFC 8445). Default false. */
