@@ -29,7 +29,7 @@ measure() {
   [ "${1:-}" = kernel ] && { shift; why=$(whatIsMissing ip nft iptables cc setsid taskset); }
   printf '\n== %s ==\n' "$name"
   if [ -n "$why" ]; then echo "left out: $why"; return; fi
-  node --expose-gc "$out/bench/$name.js" "$@" || { failed=1; echo "$name failed"; }
+  node --no-allocation-site-pretenuring --expose-gc "$out/bench/$name.js" "$@" || { failed=1; echo "$name failed"; }
 }
 
 names=${*:-scan growth plan packet memory conntrack queue music invite tcp}

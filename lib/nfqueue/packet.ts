@@ -55,6 +55,8 @@ export class Packet implements QueuedPacket {
   origin: Packet = this
   bytes: Uint8Array
   lease: Lease
+  /** Asked for more than once a packet, and no view is cheap. */
+  #payload: Uint8Array | undefined = undefined
 
   constructor(bytes: Uint8Array, lease: Lease) {
     this.bytes = bytes
@@ -66,7 +68,9 @@ export class Packet implements QueuedPacket {
   }
 
   get payload(): Uint8Array {
-    return this.#view(this.payloadStart, this.payloadEnd)
+    if (this.#payload === undefined || !this.lease.isLive)
+      this.#payload = this.#view(this.payloadStart, this.payloadEnd)
+    return this.#payload
   }
 
   get conntrack(): Uint8Array | undefined {
