@@ -3,6 +3,8 @@
 cd /opt/app || exit
 . test/tally.sh
 echo "# Linux $(uname -r), up $(cut -d' ' -f1 /proc/uptime) s, node $(node --version)"
+# For both ends of ten thousand connections.
+ulimit -n 65536
 # tap's own limit is 30 s; here the file's limit is the only one.
 export TAP_TIMEOUT=${FILE_TIMEOUT:=420}
 while read -r name; do
