@@ -1,7 +1,8 @@
 import type { Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Way } from '../../types/flow.js'
-import { type Cutter, Half, type MessageJudge } from './half.js'
+import type { Cutter } from '../base/cutter.js'
+import { Half, type MessageJudge } from './half.js'
 
 /** The ends of a proxied connection. */
 export interface ConnectionEnds {

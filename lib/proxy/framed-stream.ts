@@ -1,8 +1,8 @@
 import type { Frame, Framed } from '../../types/define.js'
 import type { Way } from '../../types/flow.js'
 import { Backlog } from '../base/backlog.js'
+import type { Cutter, Part } from '../base/cutter.js'
 import { CthelperError } from '../base/errors.js'
-import type { Cutter, Part } from './half.js'
 
 export interface FramedStreamOptions {
   readonly frame: Frame
