@@ -18,8 +18,9 @@ const below: Readonly<Record<string, readonly string[]>> = {
   nfqueue: ['base', 'netlink', 'packet'],
   nftables: ['base', 'netlink'],
   proxy: ['base', 'netlink'],
+  follow: ['base'],
   call: ['base', 'packet', 'sip', 'sdp'],
-  alg: ['base', 'netlink', 'packet', 'sip', 'sdp', 'conntrack', 'nfqueue', 'nftables', 'proxy', 'call'],
+  alg: ['base', 'netlink', 'packet', 'sip', 'sdp', 'conntrack', 'nfqueue', 'nftables', 'proxy', 'follow', 'call'],
   metrics: ['base', 'alg'],
   cli: [
     'base',

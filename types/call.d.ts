@@ -22,6 +22,8 @@ export type EndReason =
 export type RefusalReason =
   /** A script's edits met ours, or each other. */
   | 'edits-overlap'
+  /** A script's edits of a message over TCP, where connections are followed and nothing is changed. */
+  | 'edits-impossible'
   | 'port-reserved'
   | 'address-foreign'
   | 'address-gateway'

@@ -33,6 +33,9 @@ export interface HelperStatus {
   readonly carrier: 'cthelper' | 'sip' | undefined
   /** Whether the kernel sends conntracks along with queued packets (NFQA_CT). */
   readonly conntrackDelivered: boolean
-  /** SIP over TCP: whether connections are proxied, and why not. */
-  readonly tcp: { readonly isProxied: boolean; readonly why: string }
+  /**
+   * SIP over TCP: whether connections are made anew by a proxy, or followed as they go by (mode firewall); and if neither, why they pass
+   * as they are.
+   */
+  readonly tcp: { readonly isProxied: boolean; readonly isFollowed: boolean; readonly why: string }
 }

@@ -127,15 +127,18 @@ export interface BudgetOptions {
   readonly messageBytes?: number
   /** Header lines of one message. Default 256. */
   readonly headers?: number
-  /** TCP connections in all; each takes two descriptors. Default 10,000. */
+  /** TCP connections in all; each takes two descriptors when proxied. Default 10,000. */
   readonly connections?: number
   /** TCP connections of one host. Default 4096. */
   readonly connectionsPerHost?: number
-  /** Bytes held in memory for the TCP connections of one host. Default 33,554,432. */
+  /** Bytes held in memory for the TCP connections of one host, which are reset beyond that. Default 33,554,432. */
   readonly connectionBytesPerHost?: number
 }
 
-/** SIP over TCP: connections to a SIP port are made anew by a transparent proxy, and their messages helped as packets are. */
+/**
+ * SIP over TCP: connections to a SIP port are made anew by a transparent proxy, and their messages helped as packets are. In mode
+ * `firewall`, without `onMessage`, they are followed as they go by, and there is no proxy.
+ */
 export interface TcpOptions {
   /** `auto`: where the machine has what it takes, see `status().tcp`; `on`: it must; `off`: connections pass as they are. Default `auto`. */
   readonly proxy?: 'auto' | 'on' | 'off'

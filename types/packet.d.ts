@@ -37,6 +37,12 @@ export interface SegmentLocation {
   readonly destination: Endpoint
   /** Of its first byte. */
   readonly sequence: number
+  /** What its sender waits for; without ACK among the flags it means nothing. */
+  readonly acknowledgment: number
+  /** RFC 9293 3.1: 1 FIN, 2 SYN, 4 RST, 8 PSH, 16 ACK, 32 URG. */
+  readonly flags: number
+  /** What it carries; it ends with the IP packet. */
+  readonly data: Range
 }
 
 export type PacketScan =

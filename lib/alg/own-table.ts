@@ -4,6 +4,7 @@ import { type MusicStream, type Nftables, SIP_TABLE, sipTable } from '../nftable
 import { type Interfaces, MACHINE } from './interfaces.js'
 import { MODES, type Settings } from './options.js'
 import { UNTRACKED_MARK } from './raw-packets.js'
+import type { SetChange } from './tcp-contacts.js'
 import type { Undo } from './undo.js'
 
 export interface OwnTableOptions {
@@ -47,6 +48,16 @@ export async function installOwnTable({ nftables, table, undo, onRepair, onError
 
 /** The table of a conntrack zone's helper. */
 export const tableName = (zone: number): string => (zone === 0 ? SIP_TABLE.name : `${SIP_TABLE.name}-zone-${zone}`)
+
+/** Changes the sets of that table. */
+export function setsOf(nftables: Nftables, zone: number): SetChange {
+  const { family } = SIP_TABLE
+  const name = tableName(zone)
+  return (kind, set, elements) =>
+    kind === 'add'
+      ? nftables.addElements(family, name, set, elements)
+      : nftables.deleteElements(family, name, set, elements)
+}
 
 /** The table for these settings; `firstPacketQueue` on kernels that do not send conntracks along with packets. */
 export function tableOf(

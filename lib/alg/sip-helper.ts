@@ -21,7 +21,6 @@ import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
 import { MessageHook } from './message-hook.js'
 import { Music } from './music.js'
-import { openRequests } from './open-requests.js'
 import { MODES, type Settings, settingsOf, sipLimits } from './options.js'
 import { Outgrown } from './outgrown.js'
 import { installOwnTable, tableName, tableOf } from './own-table.js'
@@ -30,10 +29,10 @@ import { Pipeline } from './pipeline.js'
 import { openQueues } from './queues.js'
 import { RawPackets, UNTRACKED_MARK } from './raw-packets.js'
 import { engineOf, flowsOf, handlerOf } from './sip-parts.js'
-import { StreamMessages } from './stream-messages.js'
 import { enableForwarding } from './sysctl.js'
-import { openTcp, type Tcp } from './tcp.js'
+import { segmentsOf } from './tcp.js'
 import { TcpContacts } from './tcp-contacts.js'
+import type { Tcp } from './tcp-handling.js'
 import { Undo } from './undo.js'
 
 const TICK_MS = 1000
@@ -143,17 +142,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       outgrown: new Outgrown({ mtuOf: (index) => interfaces.mtuOf(index), packets: untracked, onError }),
       wayOf: (packet) => interfaces.wayOf(packet),
     })
-    const requests = openRequests({
-      netns,
-      mark: settings.tcp.mark,
-      interfaces,
-      conntrack,
-      outsideOf: ({ address, port }) => engine.bindings.ofInside(address, port, 'tcp')?.outside,
-      failure: policy.failure,
-      counters,
-      undo,
-      onError,
-    })
+    const common = { settings, interfaces, nftables, counters, undo, onError }
+    const segments = segmentsOf({ ...common, conntrack, engine, judge, contacts })
     const onRepair = (what: 'pinholes', count: number) => this.#repaired(what, count)
     const kernelEvents = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair, onError })
     undo.push(() => kernelEvents.close())
@@ -161,11 +151,10 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       netns,
       number: settings.queue,
       asks: translates,
-      handler: handlerOf(pipeline, requests),
+      handler: handlerOf(pipeline, segments.handler),
       undo,
       onError,
     })
-    const messages = new StreamMessages({ engine, judge, counters, get: (tuple) => conntrack.get(tuple) })
     const music = new Music({
       maps: nftables,
       table: tableName(settings.zone),
@@ -174,8 +163,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     })
     if (settings.moh.sources.length > 0) this.#music = music
     const table = () => tableOf(settings, interfaces, queues[1]?.number, music.reinstalled())
-    const common = { settings, interfaces, nftables, contacts, counters, undo, onError }
-    const tcp = await openTcp({ ...common, messages, requests, table, firstPacketQueue: queues[1]?.number })
+    const tcp = await segments.open({ table, firstPacketQueue: queues[1]?.number })
     await installOwnTable({ nftables, table: tcp.table, undo, onRepair: () => this.#repaired('table', 1), onError })
     if (settings.cone.ports.length > 0) {
       const onWay = (change: ConeNatEvents['way'][0]) => this.emit('pinhole', change)
@@ -192,7 +180,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     if (!running) return
     const { engine, judge, pinholes, keepAlive, tcp } = running
     const now = Date.now()
-    if (tcp.isProxied) tcp.proxy.tick()
+    tcp.tick()
     const plan = engine.expire(now)
     const enacted = plan.close.length > 0 ? judge.enact(plan) : Promise.resolve(true)
     enacted
@@ -248,7 +236,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       ...renamed(flows.size),
       keptAlive: keepAlive.size,
       waiting: judge.waiting,
-      ...(tcp.isProxied ? tcp.proxy.size : {}),
+      ...tcp.size,
     }
     const counted = queues.map((queue) => ({ number: queue.number, ...queue.counters() }))
     return {
@@ -258,7 +246,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       queues: counted,
       carrier: carrier.name,
       conntrackDelivered: MODES[this.#settings.mode].translates && queues.length === 1,
-      tcp: { isProxied: tcp.isProxied, why: tcp.isProxied ? '' : tcp.why },
+      tcp: tcp.status,
     }
   }
 
@@ -292,7 +280,7 @@ const STOPPED: Omit<HelperStatus, 'counters'> = {
   queues: [],
   carrier: undefined,
   conntrackDelivered: false,
-  tcp: { isProxied: false, why: 'not running' },
+  tcp: { isProxied: false, isFollowed: false, why: 'not running' },
 }
 
 function renamed({ flows, first }: FlowSource['size']): Record<string, number> {

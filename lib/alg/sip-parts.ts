@@ -3,7 +3,6 @@ import type { Endpoint } from '../../types/endpoint.js'
 import { Engine } from '../call/index.js'
 import type { Conntrack } from '../conntrack/index.js'
 import { isTcp } from '../packet/index.js'
-import type { ConnectionRequests } from './connection-requests.js'
 import { type FlowSource, Flows } from './flows.js'
 import type { Interfaces } from './interfaces.js'
 import { engineSettings, MODES, type Settings } from './options.js'
@@ -12,11 +11,11 @@ import type { Pipeline } from './pipeline.js'
 import type { PacketHandler } from './queues.js'
 import { RoutedFlows } from './routed-flows.js'
 
-/** Packets by what they carry: datagrams with messages, and segments that ask for a connection. */
-export function handlerOf(pipeline: Pipeline, requests: ConnectionRequests): PacketHandler {
+/** Packets by what they carry: datagrams with messages, and segments. */
+export function handlerOf(pipeline: Pipeline, segments: PacketHandler): PacketHandler {
   return {
-    handle: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handle(packet, sink),
-    handleFirst: (packet, sink) => (isTcp(packet.payload) ? requests : pipeline).handleFirst(packet, sink),
+    handle: (packet, sink) => (isTcp(packet.payload) ? segments : pipeline).handle(packet, sink),
+    handleFirst: (packet, sink) => (isTcp(packet.payload) ? segments : pipeline).handleFirst(packet, sink),
   }
 }
 

@@ -1,5 +1,5 @@
 import type { Endpoint, Family } from '../../types/endpoint.js'
-import type { NamedSet, SetElement } from '../../types/nftables.js'
+import type { NamedSet, SetElement, Table } from '../../types/nftables.js'
 import type { Path } from '../call/index.js'
 import { contactSet } from '../proxy/index.js'
 
@@ -71,8 +71,12 @@ export class TcpContacts {
     if (elements.length > 0) await this.#change?.(kind, contactSet(family), elements).catch(this.#onError)
   }
 
-  /** The sets with what they hold now, for a table that is installed again. */
-  fill(sets: readonly NamedSet[]): NamedSet[] {
+  /** The table with what these sets hold now, for when it is installed again. */
+  fill(table: Table): Table {
+    return { ...table, sets: this.#filled(table.sets ?? []) }
+  }
+
+  #filled(sets: readonly NamedSet[]): NamedSet[] {
     return sets.map((set) => {
       const family = ([4, 6] as const).find((it) => contactSet(it) === set.name)
       if (family === undefined) return set

@@ -1,4 +1,4 @@
-import type { Settings } from '../alg/index.js'
+import type { Settings, TcpHandling } from '../alg/index.js'
 import { outputOf } from './command-output.js'
 
 /** ok: nothing to do; warn: works, or may work, and something should be looked at; fail: `run` will not help calls. */
@@ -22,8 +22,8 @@ export interface CheckContext {
   readonly queue: number
   readonly masquerade: boolean
   readonly tcp: Settings['tcp']
-  /** Why the settings leave TCP alone; undefined: they do not. */
-  readonly whyNoTcp: string | undefined
+  /** How the settings handle TCP; `whyNotOwn`: why connections of this machine's own would not go as packets do. */
+  readonly handlingOf: (whyNotOwn: string | undefined) => TcpHandling
   /** Budget of TCP connections. */
   readonly connections: number
   readonly netns: string | undefined

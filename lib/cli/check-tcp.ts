@@ -14,13 +14,19 @@ const NO_TLS: Answer = [
   'ok',
   'TLS is not inspected, on whatever port: it passes as it is, and calls in it are not helped',
 ]
+const FOLLOWED: Answer = [
+  'ok',
+  'SIP over TCP is helped as it goes by, as no byte is changed: connections that begin while cthelper runs',
+]
 const ROUTE = 'route between them, or have SIP use UDP: calls over TCP get no ways for their media'
 const WITHOUT = 'SIP over TCP passes as it is until then'
 
 async function tcp(context: CheckContext): Promise<Answer[]> {
-  if (context.whyNoTcp !== undefined) return [['ok', `SIP over TCP passes as it is: ${context.whyNoTcp}`], NO_TLS]
-  const why = await whyNotHere(context)
-  if (why !== undefined) return [['warn', `SIP over TCP passes as it is: ${why}`, ROUTE], NO_TLS]
+  const bySettings = context.handlingOf(undefined)
+  if (typeof bySettings === 'object') return [['ok', `SIP over TCP passes as it is: ${bySettings.why}`], NO_TLS]
+  const handling = context.handlingOf(await whyNotHere(context))
+  if (handling === 'followed') return [FOLLOWED, NO_TLS]
+  if (typeof handling === 'object') return [['warn', `SIP over TCP passes as it is: ${handling.why}`, ROUTE], NO_TLS]
   const missing = (await refusedRules(context)) ?? (await noPolicyRouting(context)) ?? noTransparentSockets(context)
   if (missing) return [missing, NO_TLS]
   return [
@@ -107,7 +113,7 @@ export function deafInputChains(blocks: readonly RulesetBlock[]): string[] {
 
 function inputFilter(context: CheckContext): Answer[] {
   const text = commandOutput(context, ['nft', 'list', 'ruleset'])
-  if (context.whyNoTcp !== undefined || text === undefined) return []
+  if (context.handlingOf(undefined) !== 'proxied' || text === undefined) return []
   return deafInputChains(rulesetBlocks(text)).map(
     (chain): Answer => [
       'warn',

@@ -1,4 +1,4 @@
-import { settingsOf, whyNoTcp } from '../alg/index.js'
+import { settingsOf, tcpHandling } from '../alg/index.js'
 import type { CheckContext, Finding, Level, Probe } from './check-context.js'
 import { kernelProbes } from './check-kernel.js'
 import { hasNetAdmin, machineProbes } from './check-machine.js'
@@ -58,7 +58,7 @@ function contextOf({ given }: Invocation): CheckContext {
     queue,
     masquerade,
     tcp,
-    whyNoTcp: whyNoTcp(settings),
+    handlingOf: (whyNotOwn) => tcpHandling({ ...settings, isScripted: own.script !== undefined }, whyNotOwn),
     connections: budgets.connections,
     netns,
     socket: own.socket,

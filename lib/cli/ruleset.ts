@@ -1,5 +1,5 @@
 import type { Side } from '../../types/flow.js'
-import { MACHINE, MODES, settingsOf, tableOf, whyNoTcp, withTcp } from '../alg/index.js'
+import { MACHINE, MODES, settingsOf, tableOf, tcpHandling, withTcp } from '../alg/index.js'
 import { CthelperError } from '../base/errors.js'
 import type { Command, Invocation } from './command.js'
 import { configOption, runOptions } from './config.js'
@@ -20,7 +20,8 @@ export const ruleset: Command = {
 }
 
 async function print({ given, out }: Invocation): Promise<ExitCode> {
-  const settings = settingsOf(runOptions(given).helper)
+  const { helper, process: own } = runOptions(given)
+  const settings = settingsOf(helper)
   const { translates } = MODES[settings.mode]
   const delivers = translates ? await deliversConntracks(settings.netns) : true
   const firstPacketQueue = delivers ? undefined : settings.queue + 1
@@ -30,7 +31,8 @@ async function print({ given, out }: Invocation): Promise<ExitCode> {
     )
   const ruleNames = (side: Side) => settings[side].filter((name) => name !== MACHINE)
   const table = tableOf(settings, { ruleNames }, firstPacketQueue)
-  out(tableText(whyNoTcp(settings) === undefined ? withTcp(table, settings, { ruleNames }, firstPacketQueue) : table))
+  const handling = tcpHandling({ ...settings, isScripted: own.script !== undefined }, undefined)
+  out(tableText(withTcp(table, handling, settings, { ruleNames }, firstPacketQueue)))
   return 0
 }
 

@@ -1,7 +1,7 @@
 import { setFlagsFromString } from 'node:v8'
 import type { HelperEvents } from '../../types/helper.js'
 import type { SipHelperOptions } from '../../types/options.js'
-import { SipHelper, settingsOf } from '../alg/index.js'
+import { SipHelper, settingsOf, tcpHandling } from '../alg/index.js'
 import { serveMetrics } from '../metrics/index.js'
 import type { Command, Invocation } from './command.js'
 import { configOption, type RunOptions, runOptions } from './config.js'
@@ -84,7 +84,7 @@ async function open(
   log: Log,
   undo: (() => Promise<void>)[],
 ): Promise<void> {
-  const { helper, limit } = affordable(wanted)
+  const { helper, limit } = affordable(wanted, own.script !== undefined)
   const script = own.script === undefined ? {} : { onMessage: await loadScript(own.script) }
   const sip = new SipHelper({ ...helper, ...script })
   for (const event of logged) logEvent(sip, log, event)
@@ -99,17 +99,22 @@ async function open(
   const { carrier, queues, tcp } = sip.status()
   const ways = `${helper.inside.join(', ')} to ${helper.outside.join(', ')}`
   const numbers = queues.map(({ number }) => number).join(' and ')
-  const streams = tcp.isProxied ? `TCP helped${limit}` : `TCP left alone (${tcp.why})`
+  const streams = tcp.isFollowed ? 'TCP followed' : tcp.isProxied ? `TCP helped${limit}` : `TCP left alone (${tcp.why})`
   const kernel = `queue ${numbers}, expectations by helper ${carrier}`
   log.say('ready', `${ways}, ${kernel}, ${streams}, control socket ${own.socket}`)
 }
 
-/** Two descriptors a connection: the budget of connections, or less where so many are not to be had. */
-function affordable(helper: SipHelperOptions): {
+/** Two descriptors a proxied connection: the budget of connections, or less where so many are not to be had. */
+function affordable(
+  helper: SipHelperOptions,
+  isScripted: boolean,
+): {
   readonly helper: SipHelperOptions
   readonly limit: string
 } {
-  const { connections } = settingsOf(helper).budgets
+  const settings = settingsOf(helper)
+  const { connections } = settings.budgets
+  if (tcpHandling({ ...settings, isScripted }, undefined) === 'followed') return { helper, limit: '' }
   const wanted = descriptorsFor(connections)
   const allowed = raiseDescriptors(wanted)
   if (allowed >= wanted) return { helper, limit: '' }

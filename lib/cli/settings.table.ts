@@ -218,7 +218,7 @@ export const helperSettings: readonly SettingRow[] = [
     value: 'auto|on|off',
     key: 'tcp.proxy',
     read: text,
-    help: 'Help SIP over TCP, by a transparent proxy: where this machine has what it takes, always, or never. Default auto.',
+    help: 'Help SIP over TCP, by a transparent proxy, or (mode firewall) as it goes by: where this machine has what it takes, always, or never. Default auto.',
   },
   {
     name: 'tcp-port',

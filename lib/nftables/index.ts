@@ -19,6 +19,7 @@ export type {
   TableListing,
 } from '../../types/nftables.js'
 export { CONE_TABLE, type ConeTableOptions, coneTable } from './cone-table.js'
+export { type FollowTableOptions, followTable } from './follow-table.js'
 export { type MusicStream, type MusicTableOptions, musicElements, musicTable } from './music-table.js'
 export { Nftables, type NftablesEventOptions, type NftablesOptions, openNftables } from './nftables.js'
 export type { ListedElement } from './reader.js'

@@ -41,6 +41,15 @@ export const ownMark = (mark: number): number => (mark + 1) >>> 0
 /** The set of inside TCP endpoints that connections from outside may be taken for, whatever their port. */
 export const contactSet = (family: Family): string => `tcp_contacts${family}`
 
+const FAMILIES: readonly Family[] = [4, 6]
+
+/** Both of these sets, empty. */
+export const contactSets: readonly NamedSet[] = FAMILIES.map((family) => ({
+  name: contactSet(family),
+  type: [family === 4 ? 'ipv4_addr' : 'ipv6_addr', 'inet_service'],
+  elements: [],
+}))
+
 /**
  * The sets and chains that bring connections to the proxy, as data, for a table that has the set of ports, and the sets `inside`
  * and `outside`.
@@ -60,13 +69,6 @@ export const contactSet = (family: Family): string => `tcp_contacts${family}`
 export function proxyRules(options: ProxyRulesOptions): { sets: NamedSet[]; chains: Chain[] } {
   const { machine = false, firstPacketQueue, mark, queue, portSet = 'sip_ports' } = options
   const toPort: Expression = { kind: 'dport-set', protocol: 'tcp', set: portSet }
-  const sets = FAMILIES.map(
-    (family): NamedSet => ({
-      name: contactSet(family),
-      type: [family === 4 ? 'ipv4_addr' : 'ipv6_addr', 'inet_service'],
-      elements: [],
-    }),
-  )
   const asks: Rule[] = [{ expressions: [...isNew, { kind: 'goto', chain: 'tcp_new' }] }]
   const foreign: Rule = { expressions: [...isNew, isNobodysProxy, { kind: 'goto', chain: 'tcp_new' }] }
   const chains: Chain[] = [
@@ -82,10 +84,9 @@ export function proxyRules(options: ProxyRulesOptions): { sets: NamedSet[]; chai
   }
   if (firstPacketQueue !== undefined)
     chains.push(base('tcp_arrivals', 'prerouting', BEFORE_DESTINATION_NAT, arrivals(firstPacketQueue, toPort)))
-  return { sets, chains }
+  return { sets: [...contactSets], chains }
 }
 
-const FAMILIES: readonly Family[] = [4, 6]
 const [ICMP, TCP, ICMPV6] = [1, 6, 58]
 const isTcp: Expression = { kind: 'l4proto', is: TCP }
 /** Not `ct state new`: a segment that is sent again has a conntrack, and is the kernel's to bring to its socket. */

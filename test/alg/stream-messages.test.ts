@@ -1,10 +1,7 @@
 import t from 'tap'
-import { Counters } from '../../lib/alg/counters.js'
-import { Judge } from '../../lib/alg/judge.js'
-import { KeepAlive } from '../../lib/alg/keep-alive.js'
+import type { Counters } from '../../lib/alg/counters.js'
 import { StreamMessages } from '../../lib/alg/stream-messages.js'
-import { TcpContacts } from '../../lib/alg/tcp-contacts.js'
-import { AddressSet } from '../../lib/base/address-set.js'
+import type { TcpContacts } from '../../lib/alg/tcp-contacts.js'
 import type { Attendant } from '../../lib/proxy/index.js'
 import type { ConntrackEntry } from '../../types/conntrack.js'
 import type { Way } from '../../types/flow.js'
@@ -12,6 +9,7 @@ import type { SetElement } from '../../types/nftables.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { Tuple } from '../../types/tuple.js'
 import { endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, scanned, sdp, World } from '../call/world.js'
+import { judgeOver } from './judge-over.js'
 
 const CLIENT = endpoint(INSIDE, 50_100)
 const LOCAL = endpoint(INSIDE, 20_100)
@@ -20,35 +18,23 @@ const SERVER = endpoint(PEER, 5060)
 /** Stream messages over the fake kernel. */
 class Box {
   readonly world = new World()
-  readonly counters = new Counters()
-  readonly errors: Error[] = []
+  readonly counters: Counters
   readonly sets: string[] = []
-  readonly contacts = new TcpContacts((error) => void this.errors.push(error))
+  readonly contacts: TcpContacts
   readonly messages: StreamMessages
   readonly asked: Tuple[] = []
   get: () => Promise<ConntrackEntry | undefined>
 
   constructor(failure: 'accept' | 'drop' = 'accept') {
-    const { world, counters, contacts } = this
+    const { world } = this
+    const { judge, counters, contacts } = judgeOver(world, failure)
+    this.counters = counters
+    this.contacts = contacts
     const original = { family: 4 as const, protocol: 6, source: LOCAL, destination: SERVER }
     const entry = { original, reply: { ...original, source: SERVER, destination: endpoint(OUTSIDE, 20_100) } }
     this.get = () => Promise.resolve(entry)
     contacts.serve(async (kind, set, elements) => {
       this.sets.push(`${kind} ${set} ${JSON.stringify(elements)}`)
-    })
-    const judge = new Judge({
-      peers: new AddressSet([]),
-      engine: world.engine,
-      contacts,
-      pinholes: world.pinholes,
-      keepAlive: new KeepAlive((operations) => world.kernel.batch(operations)),
-      counters,
-      policy: { notSip: 'accept', malformed: 'accept', failure },
-      now: () => world.now,
-      onHeld: () => undefined,
-      onEvent: (event) => world.events.push(event),
-      onPinholes: () => undefined,
-      onError: (error) => void this.errors.push(error),
     })
     const get = (tuple: Tuple) => {
       this.asked.push(tuple)
@@ -137,8 +123,9 @@ t.test('ways to TCP contacts are in the sets while they stand, each once', async
   }
   const element: SetElement = [INSIDE, 5070]
   t.same(box.sets, [`add tcp_contacts4 ${JSON.stringify([element])}`])
-  const [set] = box.contacts.fill([{ name: 'tcp_contacts4', type: ['ipv4_addr', 'inet_service'], elements: [] }])
-  t.same(set?.elements, [element], 'a table that is installed again has them')
+  const empty = { name: 'tcp_contacts4', type: ['ipv4_addr', 'inet_service'], elements: [] } as const
+  const filled = box.contacts.fill({ family: 'inet', name: 'cthelper', sets: [empty], chains: [] })
+  t.same(filled.sets?.[0]?.elements, [element], 'a table that is installed again has them')
   await box.contacts.apply([], box.world.engine.shutdown().close)
   t.same(box.sets.at(-1), `delete tcp_contacts4 ${JSON.stringify([element])}`)
   t.equal(box.contacts.size, 0)

@@ -39,7 +39,7 @@ class FakeHelper extends EventEmitter<HelperEvents> implements Controlled {
       queues: [],
       carrier: 'sip',
       conntrackDelivered: true,
-      tcp: { isProxied: false, why: 'off' },
+      tcp: { isProxied: false, isFollowed: false, why: 'off' },
     }) as const
   calls = () => this.list
   pinholes = () => []

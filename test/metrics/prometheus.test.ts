@@ -34,7 +34,7 @@ const status: HelperStatus = {
   queues: [queue, { ...queue, number: 5061 }],
   carrier: 'sip',
   conntrackDelivered: false,
-  tcp: { isProxied: false, why: 'off' },
+  tcp: { isProxied: false, isFollowed: false, why: 'off' },
 }
 
 /** The format's grammar, line by line (Prometheus, "Text-based format"). */

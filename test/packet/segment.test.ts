@@ -1,8 +1,9 @@
 import t from 'tap'
 import { isTcp, locateSegment, withDestination } from '../../lib/packet/index.js'
+import { withoutData } from '../../lib/packet/segment.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import { packetV4, packetV6 } from './packets.js'
-import { plainTcpChecksum, syn } from './segments.js'
+import { plainTcpChecksum, syn, tcpPacket } from './segments.js'
 
 const ends: readonly (readonly [Endpoint, Endpoint, Endpoint])[] = [
   [
@@ -30,6 +31,28 @@ for (const [source, destination, elsewhere] of ends) {
     t.equal(changed[segment!.at + 16]! * 256 + changed[segment!.at + 17]!, plainTcpChecksum(changed, segment!.at))
     t.same(withDestination(packet, segment!, destination), packet, 'the same destination: the same packet')
     t.equal(padded[segment!.at + 16], 0x55, 'the original stays')
+  })
+}
+
+for (const [source, destination] of ends) {
+  t.test(`${source.address}: what a segment says and carries, and the same without`, async (t) => {
+    const fields = { sequence: 0xfffffff0, acknowledgment: 0x80000001, flags: 0x18 }
+    const packet = tcpPacket(source, destination, { ...fields, text: 'OPTIONS' })
+    const segment = locateSegment(packet)!
+    t.match(segment, { ...fields, source, destination })
+    t.equal(Buffer.from(packet.subarray(segment.data.start, segment.data.end)).toString(), 'OPTIONS')
+    const padded = Uint8Array.from([...packet, 1, 2, 3])
+    t.same(
+      withoutData(padded, segment, 5, 0x14),
+      tcpPacket(source, destination, { ...fields, sequence: 5, flags: 0x14 }),
+      'lengths and checksums as if it had been made so',
+    )
+    t.same(packet, padded.subarray(0, packet.length), 'the original stays')
+    for (const words of [4, 15]) {
+      const broken = Uint8Array.from(packet)
+      broken[segment.at + 12] = words << 4
+      t.equal(locateSegment(broken), undefined, `a header of ${words} words`)
+    }
   })
 }
 

@@ -28,3 +28,34 @@ export function syn(from: Endpoint, to: Endpoint, ipOptions: readonly number[] =
   bytes[at + 17] = checksum & 255
   return bytes
 }
+
+export interface SegmentFields {
+  readonly sequence: number
+  readonly acknowledgment?: number
+  readonly flags: number
+  readonly text?: string
+}
+
+/** A segment with what it carries, without options. */
+export function tcpPacket(
+  from: Endpoint,
+  to: Endpoint,
+  { sequence, acknowledgment = 0, flags, text = '' }: SegmentFields,
+) {
+  const [source, destination] = [parseAddress(from.address)!, parseAddress(to.address)!]
+  const isV4 = source.length === 4
+  const at = isV4 ? 20 : 40
+  const packet = Buffer.alloc(at + 20 + text.length)
+  packet.set(isV4 ? [0x45, 0, 0, 0, 0, 1, 0x40, 0, 64, 6] : [0x60, 0, 0, 0, 0, 0, 6, 64])
+  packet.writeUInt16BE(isV4 ? packet.length : 20 + text.length, isV4 ? 2 : 4)
+  packet.set([...source, ...destination], isV4 ? 12 : 8)
+  packet.writeUInt16BE(from.port, at)
+  packet.writeUInt16BE(to.port, at + 2)
+  packet.writeUInt32BE(sequence >>> 0, at + 4)
+  packet.writeUInt32BE(acknowledgment >>> 0, at + 8)
+  packet.set([0x50, flags, 0xfa, 0xf0], at + 12)
+  packet.write(text, at + 20, 'latin1')
+  if (isV4) packet.writeUInt16BE(0xffff - plainSum(packet.subarray(0, at)), 10)
+  packet.writeUInt16BE(plainTcpChecksum(packet, at), at + 16)
+  return Uint8Array.from(packet)
+}
