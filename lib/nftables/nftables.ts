@@ -16,13 +16,13 @@ import { openTransport } from '../netlink/transport.js'
 import { ChangeCollector } from './events.js'
 import type { BatchMessage } from './message.js'
 import { GROUP } from './nftables.table.js'
+import { findQueueStyle } from './queue-style.js'
 import { hasTable, type ListedElement, listElements, listTables, readCounters, readShape } from './reader.js'
 import { elementMessages, encodeElement } from './set.js'
 import { deleteTable, encodeTable, ensureTable } from './table.js'
-import { commit, findPart, type Refusal, rehearse, transactionError } from './transaction.js'
+import { commit, refusedTransaction, rehearse } from './transaction.js'
 
 const ENOENT = 2
-const EPERM = 1
 
 export interface NftablesOptions {
   /** Network namespace path (/run/netns/NAME); default: the process's own. */
@@ -81,7 +81,7 @@ export class Nftables {
   async check(table: Table): Promise<CthelperError | undefined> {
     const messages = await this.#installation(table)
     const refusals = await rehearse(this.#transport, messages, ensureTable(table))
-    return refusals.length > 0 ? this.#error(messages, refusals) : undefined
+    return refusals.length > 0 ? refusedTransaction(this.#transport, messages, refusals) : undefined
   }
 
   /** Removes the table with all that is in it. False when it was not there. */
@@ -89,7 +89,7 @@ export class Nftables {
     const messages = [deleteTable({ family, name })]
     const { refusals, generation } = await commit(this.#transport, messages)
     if (refusals[0]?.index === 0 && refusals[0].errno === ENOENT) return false
-    if (refusals.length > 0) throw await this.#error(messages, refusals)
+    if (refusals.length > 0) throw await refusedTransaction(this.#transport, messages, refusals)
     this.#remember(generation)
     return true
   }
@@ -150,7 +150,7 @@ export class Nftables {
    * ERR_UNSUPPORTED on a kernel without nf_tables.
    */
   queueStyle(): Promise<QueueStyle> {
-    this.#queueStyle ??= this.#findQueueStyle().catch((error) => {
+    this.#queueStyle ??= findQueueStyle(this.#transport).catch((error) => {
       this.#queueStyle = undefined
       throw error
     })
@@ -198,7 +198,7 @@ export class Nftables {
 
   async #commit(messages: readonly BatchMessage[]): Promise<void> {
     const { refusals, generation } = await commit(this.#transport, messages)
-    if (refusals.length > 0) throw await this.#error(messages, refusals)
+    if (refusals.length > 0) throw await refusedTransaction(this.#transport, messages, refusals)
     this.#remember(generation)
   }
 
@@ -212,7 +212,7 @@ export class Nftables {
       const missing = new Set(refusals.filter(({ errno }) => errno === ENOENT).map(({ index }) => index))
       const left = present.filter((_, index) => !missing.has(index))
       if (refusals.length > missing.size || (refusals.length > 0 && left.length === present.length)) {
-        throw await this.#error(messages, refusals)
+        throw await refusedTransaction(this.#transport, messages, refusals)
       }
       if (refusals.length === 0) {
         this.#remember(generation)
@@ -235,26 +235,6 @@ export class Nftables {
     const encoded = elements.map((element) => encodeElement(shape, element, what, isDeletion))
     // One a message where a missing one must not hide the others.
     return elementMessages(name, family, { table, set }, encoded, what, isDeletion ? 1 : undefined)
-  }
-
-  async #findQueueStyle(): Promise<QueueStyle> {
-    const name = `cthelper-probe-${process.pid}`
-    const rules = [{ expressions: [{ kind: 'queue', number: 0, bypass: true } as const] }]
-    const table: Table = { family: 'inet', name, chains: [{ name: 'probe', rules }] }
-    for (const style of ['native', 'xtables'] as const) {
-      const messages = encodeTable(table, style)
-      const refusals = await rehearse(this.#transport, messages, ensureTable(table))
-      if (refusals.length === 0) return style
-      // Only the rule's refusal is an answer; others mean that the question was not heard.
-      const other = refusals.find(({ index, errno }) => index !== messages.length - 1 || errno === EPERM)
-      if (other) throw await this.#error(messages, [other])
-    }
-    return 'none'
-  }
-
-  async #error(messages: readonly BatchMessage[], refusals: readonly Refusal[]): Promise<CthelperError> {
-    const first = refusals[0]!
-    return transactionError(messages, first, await findPart(this.#transport, messages, first))
   }
 
   #remember(generation: number | undefined): void {

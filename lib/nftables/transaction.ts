@@ -83,6 +83,16 @@ export function transactionError(messages: readonly BatchMessage[], refusal: Ref
   return kernelError(operation, errno, kernelMessage)
 }
 
+/** The error for the first refusal of a transaction, with the expression at fault where a rule was refused. */
+export async function refusedTransaction(
+  transport: NetlinkTransport,
+  messages: readonly BatchMessage[],
+  refusals: readonly Refusal[],
+): Promise<CthelperError> {
+  const first = refusals[0]!
+  return transactionError(messages, first, await findPart(transport, messages, first))
+}
+
 /**
  * Which expression of a refused rule is at fault: the kernel names the rule only (by sequence number), so the rule is rehearsed
  * with its first expression, the first two, and so on, after the messages before it.
