@@ -21,6 +21,8 @@ export interface ConeNatOptions {
   readonly lifetimeSec?: number
   /** How long a way outlives this process, if it is killed, seconds. Default 120. */
   readonly leaseSec?: number
+  /** Who translates what ways let in, as for `SipHelper`: the kernel's NAT `function`, `maps` of nft, or what is to be had (`auto`). Default `auto`. */
+  readonly translation?: 'auto' | 'function' | 'maps'
   readonly budgets?: {
     /** Ways in all. Default 10,000. */
     readonly ways?: number

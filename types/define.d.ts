@@ -20,6 +20,8 @@ interface AnyHelperOptions {
   readonly netns?: string
   /** How long a way outlives this process, if it is killed, seconds. Default 120. */
   readonly leaseSec?: number
+  /** Who translates what ways let in, as for `SipHelper`: the kernel's NAT `function`, `maps` of nft, or what is to be had (`auto`). Default `auto`. */
+  readonly translation?: 'auto' | 'function' | 'maps'
   /** First NFQUEUE number; the next one serves kernels without NFQA_CT. Each helper needs its own. Default 5080. */
   readonly queue?: number
   readonly media?: {
@@ -222,4 +224,6 @@ export interface DefinedHelperStatus {
   readonly queues: readonly ({ readonly number: number } & QueueCounters)[]
   /** Whose expectation policy is used: our own helper, or the kernel's `sip`. */
   readonly carrier: 'cthelper' | 'sip' | undefined
+  /** Who translates what ways let in. */
+  readonly translation: 'function' | 'maps' | undefined
 }

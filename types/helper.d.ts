@@ -31,6 +31,8 @@ export interface HelperStatus {
   readonly queues: readonly ({ readonly number: number } & QueueCounters)[]
   /** Whose expectation policy is used: our own helper, or the kernel's `sip`. */
   readonly carrier: 'cthelper' | 'sip' | undefined
+  /** Who translates what pinholes let in: the kernel's NAT `function` for expectations, `maps` of our table, or, in mode firewall, `none`. */
+  readonly translation: 'function' | 'maps' | 'none' | undefined
   /** Whether the kernel sends conntracks along with queued packets (NFQA_CT). */
   readonly conntrackDelivered: boolean
   /**

@@ -68,6 +68,8 @@ export type Expression =
   | { readonly kind: 'ct-status'; readonly any: readonly CtStatus[]; readonly negate?: boolean }
   | { readonly kind: 'ct-direction'; readonly is: 'original' | 'reply' }
   | { readonly kind: 'ct-mark'; readonly is: number; readonly mask?: number; readonly negate?: boolean }
+  /** Conntrack zone; kernels without zones (CONFIG_NF_CONNTRACK_ZONES) refuse the rule. */
+  | { readonly kind: 'ct-zone'; readonly is: number }
   | { readonly kind: 'set-ct-mark'; readonly to: number }
   /** `save-mark`: packet mark to conntrack (`ct mark set meta mark`); `restore-mark`: the other way. */
   | { readonly kind: 'save-mark' | 'restore-mark' }
@@ -169,6 +171,13 @@ export interface NamedSet {
   /** Most elements; default unlimited. */
   readonly size?: number
   readonly elements: readonly SetElement[]
+}
+
+/** Elements that go from, and come to, a set of a table that stands; what goes is told by its key. */
+export interface ElementChange {
+  readonly set: Pick<NamedSet, 'name' | 'type' | 'value' | 'timeouts'>
+  readonly remove: readonly SetElement[]
+  readonly add: readonly SetElement[]
 }
 
 export type TableFamily = 'ip' | 'ip6' | 'inet'

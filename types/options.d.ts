@@ -25,6 +25,11 @@ export interface SipHelperOptions {
   /** First NFQUEUE number; the next one serves kernels without NFQA_CT. Default 5060. */
   readonly queue?: number
   readonly media?: MediaOptions
+  /**
+   * Who translates the media and signalling that is let in: the kernel's NAT `function` for expectations (nf_nat_sip), or `maps` of our own
+   * nft table. `auto`: the function where the kernel has it, else maps. Not in mode firewall. Default `auto`.
+   */
+  readonly translation?: 'auto' | 'function' | 'maps'
   readonly signalling?: SignallingOptions
   readonly moh?: MusicOnHoldOptions
   readonly cone?: ConeOptions

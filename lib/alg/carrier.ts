@@ -11,6 +11,7 @@ import {
   maskFor,
   SIGNALLING_CLASS,
 } from '../conntrack/index.js'
+import type { Translator } from './path-expectations.js'
 import type { Undo } from './undo.js'
 
 /** Under whose policy expectations live: a helper of our own, or the kernel's `sip` where it has no nfnetlink_cthelper. */
@@ -54,25 +55,42 @@ export async function openCarrier(conntrack: Conntrack, timeoutSec: number): Pro
   return { name: NAME, timeoutSec: timeouts.size === 1 ? [...timeouts][0] : undefined }
 }
 
+/** What is tried in turn, by what the settings say. */
+const translators: Readonly<Record<CarrierNeeds['translation'], readonly Translation[]>> = {
+  auto: ['function', 'maps'],
+  function: ['function'],
+  maps: ['maps'],
+  none: ['none'],
+}
+
 /**
- * The carrier, tried out. Throws CthelperError, ERR_UNSUPPORTED or ERR_PERMISSION, when the kernel refuses what calls will need; the
- * helper that was registered is then still to be closed, which `undo` gets told first.
+ * The carrier, tried out, and who translates what its expectations let in. Throws CthelperError, ERR_UNSUPPORTED or ERR_PERMISSION, when
+ * the kernel refuses what calls will need; the helper that was registered is then still to be closed, which `undo` gets told first.
  */
-export async function requireCarrier(conntrack: Conntrack, needs: CarrierNeeds, undo: Undo): Promise<Carrier> {
+export async function requireCarrier(conntrack: Conntrack, needs: CarrierNeeds, undo: Undo): Promise<TriedCarrier> {
   const carrier = await openCarrier(conntrack, needs.leaseSec)
   undo.push(() => closeCarrier(conntrack, carrier))
-  let { failure, step } = await tryCarrier(conntrack, carrier.name, needs.translates)
-  // Modules that nothing loads by itself: the NAT function's, and where there is no helper of our own, the kernel's.
-  const module = needs.translates ? 'nf_nat_sip' : 'nf_conntrack_sip'
-  if (failure) {
-    await loadModule(module)
-    ;({ failure, step } = await tryCarrier(conntrack, carrier.name, needs.translates))
+  let error: CthelperError | undefined
+  for (const translation of translators[needs.translation]) {
+    // Modules that nothing loads by itself: the NAT function's, and where there is no helper of our own, the kernel's.
+    const module = translation === 'function' ? 'nf_nat_sip' : 'nf_conntrack_sip'
+    let trial = await tryCarrier(conntrack, carrier.name, translation)
+    if (trial.failure) {
+      await loadModule(module)
+      trial = await tryCarrier(conntrack, carrier.name, translation)
+    }
+    if (!trial.failure) return { carrier, translation }
+    error ??= refusal(trial, module)
   }
-  if (!failure) return carrier
-  const said = `${failure.errnoName}${failure.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
+  throw error
+}
+
+function refusal({ failure, step }: Trial, module: string): CthelperError {
+  const { errno = 0, errnoName, kernelMessage } = failure!
+  const said = `${errnoName}${kernelMessage ? ` (${kernelMessage})` : ''}`
   const message = `the kernel refused a test ${step}: ${said}; load ${module} (modprobe ${module}), or see cthelper check`
-  const code = failure.errnoName === 'EPERM' ? 'ERR_PERMISSION' : 'ERR_UNSUPPORTED'
-  throw new CthelperError(code, 'try expectations', message, { errno: failure.errno })
+  const code = errnoName === 'EPERM' ? 'ERR_PERMISSION' : 'ERR_UNSUPPORTED'
+  return new CthelperError(code, 'try expectations', message, { errno })
 }
 
 /** `modprobe`; whether it helped is seen by trying again. */
@@ -92,24 +110,36 @@ export async function closeCarrier(conntrack: Conntrack, carrier: Carrier): Prom
   }
 }
 
+/** Who translates what expectations let in; `none`: nothing is translated. */
+export type Translation = Translator | 'none'
+
 export interface CarrierNeeds {
   readonly leaseSec: number
-  /** Expectations will translate, which needs the kernel's NAT function. */
-  readonly translates: boolean
+  /** `auto`: the kernel's NAT function where it is to be had, else maps. */
+  readonly translation: Translation | 'auto'
+}
+
+export interface TriedCarrier {
+  readonly carrier: Carrier
+  readonly translation: Translation
 }
 
 export interface Trial {
-  /** Undefined: the kernel made an anchor with a translating expectation of every class we use. */
+  /** Undefined: the kernel made an anchor with an expectation of every class we use. */
   readonly failure: OperationResult | undefined
   /** What was refused. */
   readonly step: string
 }
 
 /**
- * Makes an anchor and an expectation of every class, with the kernel's NAT function where it will be needed, and removes them: proof
- * that calls can be helped, before the first one comes. All addresses are of the discard range.
+ * Makes an anchor and an expectation of every class, with the kernel's NAT function where that is to translate, and removes them:
+ * proof that calls can be helped, before the first one comes. All addresses are of the discard range.
  */
-export async function tryCarrier(conntrack: Conntrack, helper: string, translates = true): Promise<Trial> {
+export async function tryCarrier(
+  conntrack: Pick<Conntrack, 'batch'>,
+  helper: string,
+  translation: Translation,
+): Promise<Trial> {
   const n = Math.floor(Math.random() * ANCHOR_COUNT)
   const anchor = anchorConntrack({ family: 4, n, helper, timeoutSec: 10 })
   const source = { address: '127.0.0.9', port: 9 }
@@ -123,7 +153,7 @@ export async function tryCarrier(conntrack: Conntrack, helper: string, translate
       tuple,
       mask: maskFor(tuple),
       class: expectationClass,
-      ...(translates ? { nat, function: 'sip' } : {}),
+      ...(translation === 'function' ? { nat, function: 'sip' } : {}),
     }
     operations.push({ kind: 'create-expectation', expectation })
   }

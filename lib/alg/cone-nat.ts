@@ -4,7 +4,7 @@ import type { ConeNatEvents, ConeNatOptions } from '../../types/cone.js'
 import type { Flow } from '../../types/flow.js'
 import type { QueuedPacket } from '../../types/nfqueue.js'
 import { CthelperError } from '../base/errors.js'
-import { coneTable } from '../nftables/index.js'
+import { CONE_TABLE, coneTable } from '../nftables/index.js'
 import { locate } from '../packet/index.js'
 import { type ConeSettings, coneSettings } from './cone-options.js'
 import { type ConeWay, ConeWays } from './cone-ways.js'
@@ -54,7 +54,12 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
 
   async #start(): Promise<void> {
     const undo = this.#undo
-    const side = await KernelSide.open({ settings: this.#settings, undo, onError: (error) => this.#onError(error) })
+    const side = await KernelSide.open({
+      settings: this.#settings,
+      table: CONE_TABLE.name,
+      undo,
+      onError: (error) => this.#onError(error),
+    })
     this.#side = side
     undo.push(() => this.#shut(this.#ways.all()))
     const { ports } = this.#settings
@@ -149,7 +154,7 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
 }
 
 export interface OpenConeOptions {
-  readonly settings: Pick<Settings, 'inside' | 'outside' | 'netns' | 'queue' | 'leaseSec' | 'cone'>
+  readonly settings: Pick<Settings, 'inside' | 'outside' | 'netns' | 'queue' | 'leaseSec' | 'translation' | 'cone'>
   readonly undo: Undo
   onWay(change: ConeNatEvents['way'][0]): void
   onError(error: Error): void
@@ -157,10 +162,10 @@ export interface OpenConeOptions {
 
 /** Starts one beside a SIP helper, its queues behind the helper's own. */
 export async function openCone({ settings, undo, onWay, onError }: OpenConeOptions): Promise<ConeNat> {
-  const { inside, outside, netns, queue, leaseSec, cone } = settings
+  const { inside, outside, netns, queue, leaseSec, translation, cone } = settings
   const named = inside.filter((name) => name !== MACHINE)
   const place = { inside: named, outside, ...(netns === undefined ? {} : { netns }) }
-  const own = new ConeNat({ ...place, queue: queue + 2, leaseSec, ...cone })
+  const own = new ConeNat({ ...place, queue: queue + 2, leaseSec, translation, ...cone })
   own.on('error', onError).on('way', onWay)
   await own.start()
   undo.push(() => own.stop())

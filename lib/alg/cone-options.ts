@@ -9,7 +9,18 @@ export interface ConeSettings extends KernelSideSettings {
   readonly budgets: { readonly ways: number; readonly waysPerHost: number }
 }
 
-const KNOWN = ['inside', 'outside', 'ports', 'filtering', 'netns', 'queue', 'lifetimeSec', 'leaseSec', 'budgets']
+const KNOWN = [
+  'inside',
+  'outside',
+  'ports',
+  'filtering',
+  'netns',
+  'queue',
+  'lifetimeSec',
+  'leaseSec',
+  'translation',
+  'budgets',
+]
 
 /** Checks options and fills in defaults. Throws CthelperError ERR_CONFIG that names the option and what is wrong with it. */
 export function coneSettings(options: ConeNatOptions): ConeSettings {

@@ -69,7 +69,8 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
   async #start(): Promise<void> {
     const settings = this.#settings
     const undo = this.#undo
-    const side = await KernelSide.open({ settings, undo, onError: (error) => this.#onError(error) })
+    const table = `cthelper-${settings.name}`
+    const side = await KernelSide.open({ settings, table, undo, onError: (error) => this.#onError(error) })
     this.#side = side
     this.#ways.serve(side.pinholes)
     undo.push(() => this.#ways.shutAll())
@@ -145,6 +146,7 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
       sizes: { pinholes: this.#ways.size, flows: side?.flows.size.flows ?? 0, ...this.#proxy?.size },
       queues: (side?.queues ?? []).map((queue) => ({ number: queue.number, ...queue.counters() })),
       carrier: side?.carrier.name,
+      translation: side?.translator,
     }
   }
 

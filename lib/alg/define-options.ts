@@ -25,7 +25,19 @@ export interface StreamSettings extends AnySettings {
 /** `DefineHelperOptions` with every default filled in and every value checked. */
 export type DefinedSettings = PacketSettings | StreamSettings
 
-const COMMON = ['name', 'ports', 'protocol', 'inside', 'outside', 'netns', 'queue', 'leaseSec', 'budgets', 'media']
+const COMMON = [
+  'name',
+  'ports',
+  'protocol',
+  'inside',
+  'outside',
+  'netns',
+  'queue',
+  'leaseSec',
+  'translation',
+  'budgets',
+  'media',
+]
 const KNOWN = {
   udp: [...COMMON, 'onPacket'],
   tcp: [...COMMON, 'frame', 'onMessage', 'tcp'],

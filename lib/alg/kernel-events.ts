@@ -48,8 +48,7 @@ export class KernelEvents {
   #take(event: KernelEvent): void {
     const { pinholes, flows, now } = this.#options
     if (event.kind === 'conntrack-new') {
-      const operation = pinholes.onExpectedFlow(event.entry, now())
-      if (operation) this.#collect([operation])
+      this.#collect(pinholes.onExpectedFlow(event.entry, now()))
     } else if (event.kind === 'conntrack-destroy') {
       if (event.entry.id !== undefined) flows.forget(event.entry.id)
       const operations = pinholes.onDestroyed(event.entry.original, event.entry.id)
@@ -85,8 +84,7 @@ export class KernelEvents {
     const present = new Set<string>()
     for (const entry of await conntrack.dump()) {
       present.add(tupleKey(entry.original))
-      const operation = entry.master && pinholes.onExpectedFlow(entry, now())
-      if (operation) this.#collect([operation])
+      if (entry.master) this.#collect(pinholes.onExpectedFlow(entry, now()))
     }
     for (const tuple of pinholes.tuples()) {
       if (present.has(tupleKey(tuple))) continue

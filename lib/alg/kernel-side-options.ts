@@ -1,4 +1,4 @@
-import { fail, integer, names, or } from './options.js'
+import { fail, integer, names, or, translationOf } from './options.js'
 
 /** Where a helper without SIP works, every value checked. */
 export interface KernelSideSettings {
@@ -8,6 +8,7 @@ export interface KernelSideSettings {
   readonly netns: string | undefined
   readonly queue: number
   readonly leaseSec: number
+  readonly translation: 'auto' | 'function' | 'maps'
 }
 
 interface KernelSideGiven {
@@ -17,6 +18,7 @@ interface KernelSideGiven {
   readonly netns?: string
   readonly queue?: number
   readonly leaseSec?: number
+  readonly translation?: 'auto' | 'function' | 'maps'
 }
 
 /** Object keys that are no options are misspellings that would silently do nothing. `group`: of which option; empty: all. */
@@ -44,5 +46,6 @@ export function kernelSideSettings(options: KernelSideGiven, standardQueue: numb
     netns,
     queue: integer('queue', or(options.queue, standardQueue), 0, 65_534),
     leaseSec: integer('leaseSec', or(options.leaseSec, 120), 3, 3600),
+    translation: translationOf(options.translation),
   }
 }

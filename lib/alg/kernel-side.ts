@@ -1,23 +1,28 @@
 import type { Queue, QueuedPacket } from '../../types/nfqueue.js'
 import type { Table } from '../../types/nftables.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
-import { openNftables } from '../nftables/index.js'
+import { type Nftables, openNftables } from '../nftables/index.js'
 import { locate } from '../packet/index.js'
-import { type Carrier, requireCarrier } from './carrier.js'
+import type { Carrier } from './carrier.js'
 import { Flows } from './flows.js'
 import { Interfaces } from './interfaces.js'
 import { KernelEvents } from './kernel-events.js'
 import type { KernelSideSettings } from './kernel-side-options.js'
+import { type OpenedPinholes, openPinholes } from './open-pinholes.js'
 import { installOwnTable } from './own-table.js'
-import { Pinholes } from './pinholes.js'
+import type { Translator } from './path-expectations.js'
+import type { Pinholes } from './pinholes.js'
 import type { VerdictSink } from './pipeline.js'
 import { openQueues, type PacketHandler } from './queues.js'
+import type { TranslationMaps } from './translation-maps.js'
 import type { Undo } from './undo.js'
 
 const TICK_MS = 1000
 
 export interface KernelSideOptions {
   readonly settings: KernelSideSettings
+  /** Name of the table that is going to be served. */
+  readonly table: string
   readonly undo: Undo
   readonly onError: (error: Error) => void
 }
@@ -50,14 +55,27 @@ export class KernelSide {
   readonly carrier: Carrier
   readonly pinholes: Pinholes
   readonly flows: Flows
+  readonly #nftables: Nftables
+  readonly #maps: TranslationMaps | undefined
+  /** Who translates what ways let in. */
+  readonly translator: Translator
   #queues: readonly Queue[] = []
 
-  private constructor(options: KernelSideOptions, interfaces: Interfaces, conntrack: Conntrack, carrier: Carrier) {
+  private constructor(
+    options: KernelSideOptions,
+    interfaces: Interfaces,
+    conntrack: Conntrack,
+    nftables: Nftables,
+    { carrier, maps, pinholes }: OpenedPinholes,
+  ) {
     this.#options = options
+    this.#nftables = nftables
+    this.#maps = maps
+    this.translator = maps ? 'maps' : 'function'
     this.interfaces = interfaces
     this.conntrack = conntrack
     this.carrier = carrier
-    this.pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec: options.settings.leaseSec })
+    this.pinholes = pinholes
     this.flows = new Flows({
       get: (tuple) => conntrack.get(tuple),
       bindingOf: (inside, outside) => ({ transport: 'udp', inside, outside, implied: undefined }),
@@ -66,14 +84,16 @@ export class KernelSide {
   }
 
   static async open(options: KernelSideOptions): Promise<KernelSide> {
-    const { settings, undo, onError } = options
-    const { netns, inside, outside, leaseSec } = settings
+    const { settings, table, undo, onError } = options
+    const { netns, inside, outside, leaseSec, translation } = settings
     const interfaces = await Interfaces.open({ netns, inside, outside, onError })
     undo.push(() => interfaces.close())
     const conntrack = await openConntrack(netns === undefined ? {} : { netns })
     undo.push(() => conntrack.close())
-    const carrier = await requireCarrier(conntrack, { leaseSec, translates: true }, undo)
-    const side = new KernelSide(options, interfaces, conntrack, carrier)
+    const nftables = openNftables({ netns })
+    undo.push(() => nftables.close())
+    const opened = await openPinholes({ conntrack, nftables, table, leaseSec, translation, undo })
+    const side = new KernelSide(options, interfaces, conntrack, nftables, opened)
     const { flows, pinholes } = side
     const events = new KernelEvents({ conntrack, flows, pinholes, now: Date.now, onRepair: () => undefined, onError })
     undo.push(() => events.close())
@@ -89,10 +109,14 @@ export class KernelSide {
     const { settings, undo, onError } = this.#options
     const { netns, queue } = settings
     this.#queues = await openQueues({ netns, number: queue, asks: true, handler, undo, onError })
-    const nftables = openNftables({ netns })
-    undo.push(() => nftables.close())
-    const onRepair = () => undefined
-    await installOwnTable({ nftables, table: () => table(this.#place()), undo, onRepair, onError })
+    await installOwnTable({
+      nftables: this.#nftables,
+      table: () => table(this.#place()),
+      maps: this.#maps,
+      undo,
+      onRepair: () => undefined,
+      onError,
+    })
     const everySecond = async () => {
       await tick(Date.now())
       await this.pinholes.tick(Date.now())

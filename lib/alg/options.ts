@@ -22,6 +22,7 @@ export interface Settings {
     readonly hosts: readonly string[]
     readonly idleSec: number
   }
+  readonly translation: 'auto' | 'function' | 'maps'
   readonly callers: 'registrar' | 'any' | readonly string[]
   /** Empty: everybody. */
   readonly peers: readonly string[]
@@ -80,6 +81,7 @@ const KNOWN: Readonly<Record<string, readonly string[]>> = {
     'queue',
     'zone',
     'media',
+    'translation',
     'signalling',
     'moh',
     'cone',
@@ -144,6 +146,10 @@ function listOf(
     return text ?? fail(option, `${JSON.stringify(it)} ${complaint}`)
   })
 }
+
+/** Who translates. Throws for what nobody is. */
+export const translationOf = (value: SipHelperOptions['translation']): Settings['translation'] =>
+  oneOf('translation', or(value, 'auto'), ['auto', 'function', 'maps'])
 
 /** A range of media ports. Throws for what is none. */
 export function portRange(value: unknown): readonly [number, number] {
@@ -213,6 +219,8 @@ export function settingsOf(options: SipHelperOptions): Settings {
   if (!MODES[mode].translates && options.masquerade === true) fail('masquerade', `mode ${mode} translates nothing`)
   if (!MODES[mode].translates && media.ports !== undefined)
     fail('media.ports', `mode ${mode} translates nothing, and media keeps the ports it has`)
+  if (!MODES[mode].translates && options.translation !== undefined)
+    fail('translation', `mode ${mode} translates nothing`)
   if (options.masquerade !== undefined && typeof options.masquerade !== 'boolean')
     fail('masquerade', 'must be true or false')
   if (options.onMessage !== undefined && typeof options.onMessage !== 'function')
@@ -236,6 +244,7 @@ export function settingsOf(options: SipHelperOptions): Settings {
       hosts: prefixes('media.hosts', or(media.hosts, [])),
       idleSec: integer('media.idleSec', or(media.idleSec, 3600), 10, 604_800),
     },
+    translation: translationOf(options.translation),
     callers: callers === 'registrar' || callers === 'any' ? callers : prefixes('signalling.callers', callers),
     peers: prefixes('signalling.peers', or(signalling.peers, [])),
     ways: oneOf('signalling.ways', or(signalling.ways, MODES[mode].ways), ['live', 'registered']),

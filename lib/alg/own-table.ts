@@ -5,12 +5,15 @@ import { type Interfaces, MACHINE } from './interfaces.js'
 import { MODES, type Settings } from './options.js'
 import { UNTRACKED_MARK } from './raw-packets.js'
 import type { SetChange } from './tcp-contacts.js'
+import type { TranslationMaps } from './translation-maps.js'
 import type { Undo } from './undo.js'
 
 export interface OwnTableOptions {
   readonly nftables: Nftables
   /** As it is to be now: asked for again when it has to be put back. */
   readonly table: () => Table
+  /** Maps in the table by which flows are translated; the table is then complete with them. */
+  readonly maps: TranslationMaps | undefined
   readonly undo: Undo
   /** Somebody else took it down, or a part of it, and it stands again. */
   readonly onRepair: () => void
@@ -21,13 +24,17 @@ export interface OwnTableOptions {
  * Installs a table of ours and keeps it: whatever others take out of it, the table itself or its rules, is put back. What is in its
  * sets is theirs to change.
  */
-export async function installOwnTable({ nftables, table, undo, onRepair, onError }: OwnTableOptions): Promise<void> {
+export async function installOwnTable(options: OwnTableOptions): Promise<void> {
+  const { nftables, maps, undo, onRepair, onError } = options
+  const table = () => maps?.fill(options.table(), Date.now()) ?? options.table()
   const { family, name } = table()
+  await maps?.inherit(Date.now())
   await nftables.install(table())
   let isStopping = false
   const reinstall = async () => {
     if (isStopping) return
     await nftables.install(table())
+    await maps?.restore()
     onRepair()
   }
   const repair = () => void reinstall().catch(onError)

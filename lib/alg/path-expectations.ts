@@ -26,6 +26,12 @@ export interface ComponentSpec extends ComponentEnds {
   readonly flows: readonly Tuple[]
 }
 
+/**
+ * Who translates the flows that expectations let in: the kernel's NAT function for expectations, or maps of our own table
+ * (`TranslationMaps`).
+ */
+export type Translator = 'function' | 'maps'
+
 /** IP protocol number of its flows. */
 export const protocolOf = ({ transport }: Path): number => (transport === 'tcp' ? TCP : UDP)
 
@@ -43,27 +49,34 @@ export function endsOf(path: Path): ComponentEnds[] {
 }
 
 /** The expectations of a path under its anchor, component by component (docs/design.md, "The life of an anchor"). Pure. */
-export function componentsOf(path: Path, anchor: Tuple): ComponentSpec[] {
-  return endsOf(path).map((ends) => component(path, anchor, ends))
+export function componentsOf(path: Path, anchor: Tuple, translator: Translator = 'function'): ComponentSpec[] {
+  return endsOf(path).map((ends) => component(path, anchor, ends, translator))
 }
 
-function component(path: Path, anchor: Tuple, ends: ComponentEnds): ComponentSpec {
+function component(path: Path, anchor: Tuple, ends: ComponentEnds, translator: Translator): ComponentSpec {
   const { inside, outside, far } = ends
   const isTranslated = inside.address !== outside.address || inside.port !== outside.port
-  const nat = isTranslated ? { function: NAT_FUNCTION } : {}
+  const isMapped = isTranslated && translator === 'maps'
+  const nat = isTranslated && !isMapped ? { function: NAT_FUNCTION } : {}
   const classOf = path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS
   const common = { anchor, protocol: protocolOf(path), source: path.source, class: classOf, ...nat }
   const way = inboundPinhole({ ...common, from: sourceOf(far), to: outside, mapTo: inside })
-  const expectations = path.inbound ? [way] : []
+  const expectations = path.inbound ? [isMapped ? mapped(way, 1, inside) : way] : []
   if (!path.outbound || far.address === undefined || far.port === 0) return { ...ends, expectations, flows: [] }
   const announced = { address: far.address, port: far.port }
   // The inside endpoint is known to the port.
   const out = outboundPinhole({ ...common, source: 'exact', from: inside, to: announced, mapTo: announced })
-  expectations.push(out)
+  expectations.push(isMapped ? mapped(out, 0, outside) : out)
   const isConsumed = path.source !== 'address'
-  if (isTranslated && (isConsumed || !path.inbound)) expectations.push(holder(way))
+  if (isTranslated && !isMapped && (isConsumed || !path.inbound)) expectations.push(holder(way))
   return { ...ends, expectations, flows: [out.tuple, { ...way.tuple, source: announced }] }
 }
+
+/** As `TranslationMaps` reads it: direction 1 gives the flow another destination, 0 another source. */
+const mapped = (expectation: Expectation, direction: 0 | 1, to: Endpoint): Expectation => ({
+  ...expectation,
+  nat: { direction, to },
+})
 
 /** A far end may be a network. */
 function sourceOf({ address, port }: Path['far']): { address: string | undefined; port: number; mask?: string } {

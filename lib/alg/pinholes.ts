@@ -5,10 +5,10 @@ import type { Path } from '../call/index.js'
 import { ANCHOR_COUNT, isAnchor } from '../conntrack/index.js'
 import type { Carrier } from './carrier.js'
 import { FlowIndex } from './flow-index.js'
-import type { ComponentSpec } from './path-expectations.js'
+import type { ComponentSpec, Translator } from './path-expectations.js'
 import { type Failure, failureOf, isClash, type Refused, refusalIn } from './refused-ways.js'
 import { Settling } from './settling.js'
-import { type AdmittedFlow, componentOf, inherits, keyOfAnchor, Standing } from './standing.js'
+import { type AdmittedFlow, componentOf, inherits, isTranslated, keyOfAnchor, Standing } from './standing.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
 export interface PinholeKernel {
@@ -20,6 +20,8 @@ export interface PinholesOptions {
   readonly kernel: PinholeKernel
   /** The helper whose policies carry the expectations. */
   readonly carrier: Carrier
+  /** Who translates what they let in. With `maps`, `kernel` is `TranslationMaps`. Default `function`. */
+  readonly translator?: Translator
   /** How long the kernel keeps a pinhole that nobody renews. */
   readonly leaseSec: number
   /** First anchor number; default random, so that a successor does not meet the anchors of a killed process. */
@@ -41,10 +43,12 @@ export class Pinholes {
   /** Anchors closed a moment ago: the news of a flow may come after its path was closed. Value: forget at. */
   readonly #closed = new Map<number, number>()
   readonly #settling = new Settling()
+  readonly #translator: Translator
   #next: number
 
   constructor(options: PinholesOptions) {
     this.#options = options
+    this.#translator = options.translator ?? 'function'
     this.#next = options.firstAnchor ?? Math.floor(Math.random() * ANCHOR_COUNT)
   }
 
@@ -156,7 +160,7 @@ export class Pinholes {
     const renewAt = this.#renewAt(now)
     let standing: Standing
     do {
-      standing = new Standing(path, this.#next, renewAt)
+      standing = new Standing(path, this.#next, renewAt, this.#translator)
       this.#next = (this.#next + 1) % ANCHOR_COUNT
     } while (this.#byAnchor.has(standing.key))
     path.kernel = standing
@@ -208,16 +212,23 @@ export class Pinholes {
     if (standing.path.kernel === standing) standing.path.kernel = undefined
   }
 
-  /** Conntrack admitted an expected flow: notes whose it is. Returns an operation when its path is closed already. */
-  onExpectedFlow(entry: ConntrackEntry, now: number): ConntrackOperation | undefined {
-    if (!entry.master || !isAnchor(entry.master)) return undefined
+  /** Conntrack admitted an expected flow: notes whose it is. Returns what ends it when its path is closed already. */
+  onExpectedFlow(entry: ConntrackEntry, now: number): ConntrackOperation[] {
+    if (!entry.master || !isAnchor(entry.master)) return []
     const key = keyOfAnchor(entry.master)
     const standing = this.#byAnchor.get(key)
-    if (standing) {
-      if (standing.path.kind === 'media') this.#admit(standing, entry.original, entry.id, now)
-      return undefined
-    }
-    return this.#closed.has(key) ? deleteFlow(entry.original, entry.id) : undefined
+    if (!standing) return this.#closed.has(key) ? [deleteFlow(entry.original, entry.id)] : []
+    if (this.#translator === 'maps' && !isTranslated(standing.path, entry)) return this.#anew(standing, entry)
+    if (standing.path.kind === 'media') this.#admit(standing, entry.original, entry.id, now)
+    return []
+  }
+
+  /** It was let in while our table was gone, and nobody translated it: its next packet begins it once more. */
+  #anew(standing: Standing, { original, id }: ConntrackEntry): ConntrackOperation[] {
+    const operations = [deleteFlow(original, id)]
+    const { component } = componentOf(standing.path, original)!
+    this.#putUpComponent(standing, component, standing.components[component]!, operations)
+    return operations
   }
 
   #admit(standing: Standing, tuple: Tuple, id: number | undefined, now: number): void {
@@ -335,27 +346,12 @@ export class Pinholes {
   }
 
   list(): PinholeInfo[] {
-    return [...this.#byAnchor.values()].map(infoOf)
+    return [...this.#byAnchor.values()].map(({ info }) => info)
   }
 
   /** Those of `paths` that stand. */
   describe(paths: readonly Path[]): PinholeInfo[] {
-    return paths.flatMap((path) => this.#standingOf(path) ?? []).map(infoOf)
-  }
-}
-
-function infoOf({ path, open, flows }: Standing): PinholeInfo {
-  return {
-    kind: path.kind,
-    transport: path.transport,
-    family: path.family,
-    inside: path.inside,
-    outside: path.outside,
-    far: { address: path.far.address ?? 'any', port: path.far.port },
-    expectations: open.length,
-    flows: flows.length,
-    early: path.early,
-    ...(path.owner.callId === undefined ? {} : { callId: path.owner.callId }),
+    return paths.flatMap((path) => this.#standingOf(path)?.info ?? [])
   }
 }
 

@@ -8,10 +8,9 @@ import type { SipHelperOptions } from '../../types/options.js'
 import { AddressSet } from '../base/address-set.js'
 import { CthelperError } from '../base/errors.js'
 import type { CallEvent, Engine } from '../call/index.js'
-import { type Conntrack, openConntrack } from '../conntrack/index.js'
-import { type Nftables, openNftables } from '../nftables/index.js'
+import { openConntrack } from '../conntrack/index.js'
+import { openNftables } from '../nftables/index.js'
 import { Answers } from './answers.js'
-import { type Carrier, requireCarrier } from './carrier.js'
 import { type ConeNat, openCone } from './cone-nat.js'
 import { Counters } from './counters.js'
 import type { FlowSource } from './flows.js'
@@ -21,14 +20,15 @@ import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
 import { MessageHook } from './message-hook.js'
 import { Music } from './music.js'
+import { type OpenedPinholes, openPinholes } from './open-pinholes.js'
 import { MODES, type Settings, settingsOf, sipLimits } from './options.js'
 import { Outgrown } from './outgrown.js'
 import { installOwnTable, tableName, tableOf } from './own-table.js'
-import { Pinholes } from './pinholes.js'
+import type { Pinholes } from './pinholes.js'
 import { Pipeline } from './pipeline.js'
 import { openQueues } from './queues.js'
 import { RawPackets, UNTRACKED_MARK } from './raw-packets.js'
-import { engineOf, flowsOf, handlerOf } from './sip-parts.js'
+import { engineOf, flowsOf, handlerOf, pinholesOf } from './sip-parts.js'
 import { enableForwarding } from './sysctl.js'
 import { segmentsOf } from './tcp.js'
 import { TcpContacts } from './tcp-contacts.js'
@@ -40,9 +40,7 @@ const events = channel('cthelper:event')
 
 /** All that runs while the helper is started. */
 interface Running {
-  readonly conntrack: Conntrack
-  readonly nftables: Nftables
-  readonly carrier: Carrier
+  readonly opened: OpenedPinholes
   readonly engine: Engine
   readonly flows: FlowSource
   readonly keepAlive: KeepAlive
@@ -50,7 +48,6 @@ interface Running {
   readonly judge: Judge
   readonly queues: readonly Queue[]
   readonly tcp: Tcp
-  readonly timer: NodeJS.Timeout
 }
 
 /**
@@ -103,15 +100,15 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       ...(zone === 0 ? {} : { zone }),
     })
     undo.push(() => conntrack.close())
-    const carrier = await requireCarrier(conntrack, { leaseSec: settings.leaseSec, translates }, undo)
-    const pinholes = new Pinholes({ kernel: conntrack, carrier, leaseSec: settings.leaseSec })
+    const nftables = openNftables({ netns })
+    undo.push(() => nftables.close())
+    const opened = await openPinholes({ conntrack, nftables, ...pinholesOf(settings), undo })
+    const { pinholes, maps } = opened
     const engine = engineOf(settings, interfaces, pinholes)
     const flows = flowsOf(engine, conntrack, settings)
     const keepAlive = new KeepAlive((operations) => conntrack.batch(operations))
     const counters = this.#counters
     const { policy } = settings
-    const nftables = openNftables({ netns })
-    undo.push(() => nftables.close())
     const contacts = new TcpContacts(onError)
     const { onMessage } = settings
     const hook = onMessage && new MessageHook({ onMessage, engine, onError })
@@ -164,7 +161,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     if (settings.moh.sources.length > 0) this.#music = music
     const table = () => tableOf(settings, interfaces, queues[1]?.number, music.reinstalled())
     const tcp = await segments.open({ table, firstPacketQueue: queues[1]?.number })
-    await installOwnTable({ nftables, table: tcp.table, undo, onRepair: () => this.#repaired('table', 1), onError })
+    const onTable = () => this.#repaired('table', 1)
+    await installOwnTable({ nftables, table: tcp.table, maps, undo, onRepair: onTable, onError })
     if (settings.cone.ports.length > 0) {
       const onWay = (change: ConeNatEvents['way'][0]) => this.emit('pinhole', change)
       this.#cone = await openCone({ settings, undo, onWay, onError })
@@ -172,7 +170,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     if (settings.masquerade) undo.push(enableForwarding(outside, netns))
     const timer = setInterval(() => this.#tick(), TICK_MS)
     undo.push(() => clearInterval(timer))
-    this.#running = { conntrack, nftables, carrier, engine, flows, keepAlive, pinholes, judge, queues, tcp, timer }
+    this.#running = { opened, engine, flows, keepAlive, pinholes, judge, queues, tcp }
   }
 
   #tick(): void {
@@ -229,7 +227,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     const running = this.#running
     const counters = this.#counters.snapshot()
     if (!running) return { ...STOPPED, counters }
-    const { engine, pinholes, flows, keepAlive, judge, queues, carrier, tcp } = running
+    const { engine, pinholes, flows, keepAlive, judge, queues, opened, tcp } = running
     const sizes = {
       ...engine.size,
       ...pinholes.size,
@@ -244,7 +242,8 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       counters,
       sizes,
       queues: counted,
-      carrier: carrier.name,
+      carrier: opened.carrier.name,
+      translation: opened.translation,
       conntrackDelivered: MODES[this.#settings.mode].translates && queues.length === 1,
       tcp: tcp.status,
     }
@@ -279,6 +278,7 @@ const STOPPED: Omit<HelperStatus, 'counters'> = {
   sizes: {},
   queues: [],
   carrier: undefined,
+  translation: undefined,
   conntrackDelivered: false,
   tcp: { isProxied: false, isFollowed: false, why: 'not running' },
 }

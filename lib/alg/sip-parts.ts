@@ -5,7 +5,9 @@ import type { Conntrack } from '../conntrack/index.js'
 import { isTcp } from '../packet/index.js'
 import { type FlowSource, Flows } from './flows.js'
 import type { Interfaces } from './interfaces.js'
+import type { OpenPinholesOptions } from './open-pinholes.js'
 import { engineSettings, MODES, type Settings } from './options.js'
+import { tableName } from './own-table.js'
 import type { Pinholes } from './pinholes.js'
 import type { Pipeline } from './pipeline.js'
 import type { PacketHandler } from './queues.js'
@@ -18,6 +20,19 @@ export function handlerOf(pipeline: Pipeline, segments: PacketHandler): PacketHa
     handleFirst: (packet, sink) => (isTcp(packet.payload) ? segments : pipeline).handleFirst(packet, sink),
   }
 }
+
+/** Where the pinholes' table and conntracks are, and what they need. */
+export const pinholesOf = ({
+  mode,
+  translation,
+  zone,
+  leaseSec,
+}: Settings): Pick<OpenPinholesOptions, 'table' | 'zone' | 'leaseSec' | 'translation'> => ({
+  table: tableName(zone),
+  zone,
+  leaseSec,
+  translation: MODES[mode].translates ? translation : 'none',
+})
 
 export function engineOf(settings: Settings, interfaces: Interfaces, pinholes: Pinholes): Engine {
   return new Engine({

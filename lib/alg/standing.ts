@@ -1,9 +1,10 @@
-import type { Expectation, NewConntrack } from '../../types/conntrack.js'
+import type { PinholeInfo } from '../../types/call.js'
+import type { ConntrackEntry, Expectation, NewConntrack } from '../../types/conntrack.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
 import { anchorConntrack, anchorNumber, anchorTuple } from '../conntrack/index.js'
-import { type ComponentSpec, componentsOf, endsOf, protocolOf } from './path-expectations.js'
+import { type ComponentSpec, componentsOf, endsOf, protocolOf, type Translator } from './path-expectations.js'
 
 /** A media flow that conntrack admitted through a component. Its original tuple is worked out from the path when needed. */
 export interface AdmittedFlow {
@@ -25,16 +26,18 @@ export interface AdmittedFlow {
 export class Standing {
   readonly path: Path
   readonly number: number
+  readonly #translator: Translator
   /** Bit n: both directions of component n have settled on one flow, and its expectations have been given back. */
   settled = 0
   flows: readonly AdmittedFlow[] = NO_FLOWS
   /** Seconds since the epoch. */
   renewAt: number
 
-  constructor(path: Path, number: number, renewAt: number) {
+  constructor(path: Path, number: number, renewAt: number, translator: Translator) {
     this.path = path
     this.number = number
     this.renewAt = renewAt
+    this.#translator = translator
   }
 
   get key(): number {
@@ -53,7 +56,7 @@ export class Standing {
   }
 
   get components(): ComponentSpec[] {
-    return componentsOf(this.path, this.anchor)
+    return componentsOf(this.path, this.anchor, this.#translator)
   }
 
   isSettled(component: number): boolean {
@@ -63,6 +66,23 @@ export class Standing {
   /** Expectations that are not settled. */
   get open(): Expectation[] {
     return this.components.flatMap((it, index) => (this.isSettled(index) ? [] : it.expectations))
+  }
+
+  /** As it is listed. */
+  get info(): PinholeInfo {
+    const { path, open, flows } = this
+    return {
+      kind: path.kind,
+      transport: path.transport,
+      family: path.family,
+      inside: path.inside,
+      outside: path.outside,
+      far: { address: path.far.address ?? 'any', port: path.far.port },
+      expectations: open.length,
+      flows: flows.length,
+      early: path.early,
+      ...(path.owner.callId === undefined ? {} : { callId: path.owner.callId }),
+    }
   }
 
   /** The flow that has this original tuple. */
@@ -92,6 +112,15 @@ export const NO_FLOWS: readonly AdmittedFlow[] = []
 /** A key of one word for an anchor, as there are as many as streams. */
 const keyOf = (family: Family, number: number): number => number * 2 + (family === 6 ? 1 : 0)
 export const keyOfAnchor = (tuple: Tuple): number => keyOf(tuple.family, anchorNumber(tuple))
+
+/** Whether a flow that was let in has the ends that the path gives it; one that came while nobody translated has not. */
+export function isTranslated(path: Path, { original, reply }: Pick<ConntrackEntry, 'original' | 'reply'>): boolean {
+  const found = componentOf(path, original)
+  if (!found) return true
+  const { inside, outside } = endsOf(path)[found.component]!
+  const [end, shall] = found.isInbound ? [reply.source, inside] : [reply.destination, outside]
+  return end.address === shall.address && end.port === shall.port
+}
 
 /** Which component a flow's original tuple belongs to, where its far end is, and where it was announced. */
 export function componentOf(

@@ -21,6 +21,8 @@ export interface CheckContext {
   readonly ports: readonly number[]
   readonly queue: number
   readonly masquerade: boolean
+  /** `none`: the mode translates nothing. */
+  readonly translation: Settings['translation'] | 'none'
   readonly tcp: Settings['tcp']
   /** How the settings handle TCP; `whyNotOwn`: why connections of this machine's own would not go as packets do. */
   readonly handlingOf: (whyNotOwn: string | undefined) => TcpHandling

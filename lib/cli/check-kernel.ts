@@ -1,9 +1,9 @@
 /** Probes of the kernel's netfilter: each does on a small scale what `run` does, and takes it back. */
 import type { HelperRegistration } from '../../types/conntrack.js'
-import { tryCarrier } from '../alg/carrier.js'
+import { type Trial, tryCarrier } from '../alg/carrier.js'
 import { CthelperError } from '../base/errors.js'
 import { type Conntrack, openConntrack } from '../conntrack/index.js'
-import { openNftables, sipTable } from '../nftables/index.js'
+import { openNftables, sipTable, translationTable } from '../nftables/index.js'
 import { type Answer, type CheckContext, commandOutput, type Probe } from './check-context.js'
 import { sysctlNumber } from './check-machine.js'
 import { openSpareQueue } from './spare-queue.js'
@@ -121,15 +121,51 @@ const carrierAnswer = (isOwn: boolean): Answer =>
     ? ['ok', 'expectations are carried by a helper of our own (nfnetlink_cthelper)']
     : ['ok', "expectations are carried by the kernel's sip helper, which gets no packet (no nfnetlink_cthelper here)"]
 
+/** Which way media goes, as `run` would find it. */
 async function wayOfMedia(context: CheckContext, conntrack: Conntrack, helper: string): Promise<Answer> {
-  const { failure, step } = await tryCarrier(conntrack, helper)
-  if (!failure) return ['ok', 'media goes through expectations with the NAT function sip (nf_nat_sip), in the kernel']
-  const fact = `the kernel refused a test ${step}: ${failure.errnoName}${failure.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
+  const { translation } = context
+  if (translation === 'none') return plainWay(conntrack, helper)
+  if (translation === 'maps') return mappedWay(context, conntrack, helper)
+  const trial = await tryCarrier(conntrack, helper, 'function')
+  if (!trial.failure)
+    return ['ok', 'media goes through expectations with the NAT function sip (nf_nat_sip), in the kernel']
   const isLoadable = commandOutput(context, ['modprobe', '-n', 'nf_nat_sip']) !== undefined
   if (isLoadable)
-    return ['warn', `${fact}; the module nf_nat_sip is there and not loaded`, 'modprobe nf_nat_sip (run does it too)']
-  return ['fail', fact, 'use a kernel with nf_nat_sip (CONFIG_NF_NAT_SIP), and load it']
+    return [
+      'warn',
+      `${refused(trial)}; the module nf_nat_sip is there and not loaded`,
+      'modprobe nf_nat_sip (run does it too)',
+    ]
+  if (translation === 'auto') return mappedWay(context, conntrack, helper)
+  return [
+    'fail',
+    refused(trial),
+    'use --translation auto, or a kernel with nf_nat_sip (CONFIG_NF_NAT_SIP), and load it',
+  ]
 }
+
+async function plainWay(conntrack: Conntrack, helper: string): Promise<Answer> {
+  const trial = await tryCarrier(conntrack, helper, 'none')
+  if (!trial.failure) return ['ok', 'media goes through expectations, and is not translated, in the kernel']
+  return ['fail', refused(trial), 'load nf_conntrack_sip (modprobe nf_conntrack_sip; run does it too)']
+}
+
+async function mappedWay({ netns }: CheckContext, conntrack: Conntrack, helper: string): Promise<Answer> {
+  const trial = await tryCarrier(conntrack, helper, 'maps')
+  if (trial.failure)
+    return ['fail', refused(trial), 'load nf_conntrack_sip (modprobe nf_conntrack_sip; run does it too)']
+  const nft = openNftables({ netns })
+  try {
+    const refusal = await nft.check({ family: 'inet', name: TRIAL_HELPER, ...translationTable() })
+    if (!refusal) return ['ok', 'media goes through expectations, translated by nft maps, in the kernel']
+    return ['fail', `nf_tables refuses the maps: ${refusal.message}`, 'load nft_chain_nat and nft_nat, or nf_nat_sip']
+  } finally {
+    nft.close()
+  }
+}
+
+const refused = ({ failure, step }: Trial): string =>
+  `the kernel refused a test ${step}: ${failure?.errnoName}${failure?.kernelMessage ? ` (${failure.kernelMessage})` : ''}`
 
 /** A call with one stream, NATed, RTP and RTCP, both directions, with holders. */
 const EXPECTATIONS_A_CALL = 6

@@ -1,4 +1,4 @@
-import { settingsOf, tcpHandling } from '../alg/index.js'
+import { MODES, settingsOf, tcpHandling } from '../alg/index.js'
 import type { CheckContext, Finding, Level, Probe } from './check-context.js'
 import { kernelProbes } from './check-kernel.js'
 import { hasNetAdmin, machineProbes } from './check-machine.js'
@@ -57,6 +57,7 @@ function contextOf({ given }: Invocation): CheckContext {
     ports,
     queue,
     masquerade,
+    translation: MODES[settings.mode].translates ? settings.translation : 'none',
     tcp,
     handlingOf: (whyNotOwn) => tcpHandling({ ...settings, isScripted: own.script !== undefined }, whyNotOwn),
     connections: budgets.connections,

@@ -128,6 +128,7 @@ const texts: { readonly [K in Expression['kind']]: (expression: Of<K>) => string
   'ct-status': (it) => `ct status ${flags(it.negate)}${it.any.join(',')}`,
   'ct-direction': (it) => `ct direction ${it.is}`,
   'ct-mark': (it) => masked('ct mark', it),
+  'ct-zone': (it) => `ct zone ${it.is}`,
   'set-ct-mark': (it) => `ct mark set ${hex(it.to)}`,
   'save-mark': () => 'ct mark set meta mark',
   'restore-mark': () => 'meta mark set ct mark',

@@ -96,13 +96,20 @@ async function open(
     const metrics = await serveMetrics({ ...own.metrics, status: () => sip.status() })
     undo.push(() => metrics.close())
   }
-  const { carrier, queues, tcp } = sip.status()
+  const { carrier, translation, queues, tcp } = sip.status()
   const ways = `${helper.inside.join(', ')} to ${helper.outside.join(', ')}`
   const numbers = queues.map(({ number }) => number).join(' and ')
   const streams = tcp.isFollowed ? 'TCP followed' : tcp.isProxied ? `TCP helped${limit}` : `TCP left alone (${tcp.why})`
-  const kernel = `queue ${numbers}, expectations by helper ${carrier}`
+  const kernel = `queue ${numbers}, expectations by helper ${carrier}, ${TRANSLATIONS[translation ?? 'none']}`
   log.say('ready', `${ways}, ${kernel}, ${streams}, control socket ${own.socket}`)
 }
+
+/** Who translates media, for the line that says ready. */
+const TRANSLATIONS = {
+  function: "translated by the kernel's NAT function (nf_nat_sip)",
+  maps: 'translated by nft maps',
+  none: 'nothing translated',
+} as const
 
 /** Two descriptors a proxied connection: the budget of connections, or less where so many are not to be had. */
 function affordable(

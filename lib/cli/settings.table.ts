@@ -132,6 +132,13 @@ export const helperSettings: readonly SettingRow[] = [
     help: 'A call without signalling and without a live media flow for so long is over. Default 3600.',
   },
   {
+    name: 'translation',
+    value: 'auto|function|maps',
+    key: 'translation',
+    read: text,
+    help: "Who translates the media and signalling that is let in: the kernel's NAT function for expectations (nf_nat_sip), maps of our own nft table, or the first of both that is to be had. Default auto.",
+  },
+  {
     name: 'callers',
     value: 'registrar|any|ADDR',
     isList: true,

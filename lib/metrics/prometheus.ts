@@ -50,8 +50,8 @@ const queueRows = [
  * prometheus(sip.status()) // # HELP cthelper_up ...
  */
 export function prometheus(status: HelperStatus): string {
-  const { isRunning, carrier, conntrackDelivered } = status
-  const info = { carrier: carrier ?? 'none', conntrack_delivered: String(conntrackDelivered) }
+  const { isRunning, carrier, translation = 'none', conntrackDelivered } = status
+  const info = { carrier: carrier ?? 'none', translation, conntrack_delivered: String(conntrackDelivered) }
   const families: Family[] = [
     gauge('up', 'Whether packets are being handled.', [{ value: isRunning ? 1 : 0 }]),
     gauge('info', 'How this kernel is used; always 1.', [{ labels: info, value: 1 }]),

@@ -14,7 +14,7 @@ type Encoders = { readonly [K in Kind]: (builder: RuleBuilder, expression: OfKin
 /** enum nft_meta_keys. */
 const meta = { mark: 3, iif: 4, oif: 5, iifname: 6, oifname: 7 } as const
 /** enum nft_ct_keys. */
-const ct = { state: 0, direction: 1, status: 2, mark: 3 } as const
+const ct = { state: 0, direction: 1, status: 2, mark: 3, zone: 17 } as const
 /** NFT_CT_STATE bits as nft_ct_state_bit makes them. */
 const stateBits: Record<CtState, number> = { invalid: 1, established: 2, related: 4, new: 8, untracked: 64 }
 /** enum ip_conntrack_status. */
@@ -240,6 +240,8 @@ const encoders: Encoders = {
     builder.compare(Uint8Array.of(is === 'original' ? 0 : 1)),
   ),
   'ct-mark': after(loadCt, ct.mark, (builder, { is, mask, negate }) => builder.compareMasked(is, mask, negate)),
+  // The register has 16 bits in host order, and two bytes that count for nothing.
+  'ct-zone': after(loadCt, ct.zone, (builder, { is }) => builder.compare(hostOrder(is).subarray(0, 2))),
   'set-ct-mark': (builder, { to }) => {
     builder.immediate(0, mark(to))
     storeCt(builder, ct.mark)

@@ -3,6 +3,7 @@ export type {
   Chain,
   CtState,
   CtStatus,
+  ElementChange,
   Expression,
   NamedSet,
   PacketField,
@@ -24,3 +25,11 @@ export { type MusicStream, type MusicTableOptions, musicElements, musicTable } f
 export { Nftables, type NftablesEventOptions, type NftablesOptions, openNftables } from './nftables.js'
 export type { ListedElement } from './reader.js'
 export { SIP_TABLE, type SipTableOptions, sipTable, strayMedia } from './sip-table.js'
+export {
+  type FlowTranslation,
+  type TranslationElement,
+  type TranslationTableOptions,
+  translationElement,
+  translationMaps,
+  translationTable,
+} from './translation-table.js'

@@ -1,5 +1,6 @@
 import type { NetlinkEvents, NetlinkTransport } from '../../types/netlink.js'
 import type {
+  ElementChange,
   Expression,
   QueueStyle,
   RuleCounter,
@@ -18,7 +19,7 @@ import type { BatchMessage } from './message.js'
 import { GROUP } from './nftables.table.js'
 import { findQueueStyle } from './queue-style.js'
 import { hasTable, type ListedElement, listElements, listTables, readCounters, readShape } from './reader.js'
-import { elementMessages, encodeElement } from './set.js'
+import { changeMessages } from './set.js'
 import { deleteTable, encodeTable, ensureTable } from './table.js'
 import { commit, refusedTransaction, rehearse } from './transaction.js'
 
@@ -146,6 +147,17 @@ export class Nftables {
   }
 
   /**
+   * Deletes, then adds, elements of any number of sets, in one transaction, so that no packet meets an element gone that is only
+   * replaced. Of the sets nothing is asked: their types are the caller's to say. What is to be deleted and not there (any more) is
+   * passed over; what is added and there already keeps its value, another one is refused (EEXIST).
+   */
+  async changeElements(family: TableFamily, table: string, changes: readonly ElementChange[]): Promise<void> {
+    const removed = changes.flatMap((it) => changeMessages('NFT_MSG_DELSETELEM', family, table, it.set, it.remove))
+    const added = changes.flatMap((it) => changeMessages('NFT_MSG_NEWSETELEM', family, table, it.set, it.add))
+    await this.#commitPresent(removed, added)
+  }
+
+  /**
    * How this kernel takes a queue statement, found out once by a rehearsal that changes nothing. Throws ERR_PERMISSION, or
    * ERR_UNSUPPORTED on a kernel without nf_tables.
    */
@@ -229,12 +241,8 @@ export class Nftables {
     set: string,
     elements: readonly SetElement[],
   ): Promise<BatchMessage[]> {
-    const isDeletion = name === 'NFT_MSG_DELSETELEM'
-    const what = `set ${family} ${table} ${set}`
     const shape = await readShape(this.#transport, family, table, set)
-    const encoded = elements.map((element) => encodeElement(shape, element, what, isDeletion))
-    // One a message where a missing one must not hide the others.
-    return elementMessages(name, family, { table, set }, encoded, what, isDeletion ? 1 : undefined)
+    return changeMessages(name, family, table, { name: set, ...shape }, elements)
   }
 
   #remember(generation: number | undefined): void {

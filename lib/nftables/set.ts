@@ -16,7 +16,8 @@ const MS_PER_SEC = 1000
 export interface SetShape {
   readonly type: SetTypes
   readonly value?: SetTypes | undefined
-  readonly timeouts: boolean
+  /** Elements may have timeouts. */
+  readonly timeouts?: boolean
 }
 
 export type KernelElement = TypeOf<typeof elementTable>
@@ -99,6 +100,20 @@ export function elementMessages(
     messages.push({ name, flags, payload: bytes, what: `elements ${from} to ${from + list.length - 1} of ${what}` })
   }
   return messages
+}
+
+/** Messages that add elements to a set that stands, or delete them: one each, so that one that is missing does not hide the others. */
+export function changeMessages(
+  name: 'NFT_MSG_NEWSETELEM' | 'NFT_MSG_DELSETELEM',
+  family: TableFamily,
+  table: string,
+  set: SetShape & { readonly name: string },
+  elements: readonly SetElement[],
+): BatchMessage[] {
+  const isDeletion = name === 'NFT_MSG_DELSETELEM'
+  const what = `set ${family} ${table} ${set.name}`
+  const encoded = elements.map((element) => encodeElement(set, element, what, isDeletion))
+  return elementMessages(name, family, { table, set: set.name }, encoded, what, isDeletion ? 1 : undefined)
 }
 
 /** One element in the kernel's form. `keyOnly`: for deleting, which ignores value and timeout. */

@@ -12,7 +12,7 @@ const needed = { name: 'tftp', ports: [69], protocol: 'udp', ...place, onPacket:
 t.test('options: defaults, and what is wrong', async (t) => {
   const { onPacket } = needed
   const budgets = { pinholes: 10_000, pinholesPerHost: 1000 }
-  const rest = { ports: [69], netns: undefined, queue: 5080, leaseSec: 120, mediaPorts: undefined }
+  const rest = { ports: [69], netns: undefined, queue: 5080, leaseSec: 120, translation: 'auto', mediaPorts: undefined }
   t.same(definedSettings(needed), { name: 'tftp', protocol: 'udp', ...place, ...rest, budgets, onPacket })
   const wrong: readonly [object, RegExp][] = [
     [{ name: 'TFTP' }, /name/],
@@ -27,6 +27,7 @@ t.test('options: defaults, and what is wrong', async (t) => {
     [{ budgets: { ways: 3 } }, /budgets.ways: unknown/],
     [{ budgets: { pinholes: 0 } }, /budgets.pinholes/],
     [{ leaseSec: 1 }, /leaseSec/],
+    [{ translation: 'nat' }, /translation: "nat" is none of auto, function, maps/],
     [{ queue: 65_535 }, /queue/],
     [{ port: 69 }, /port: unknown/],
   ]
@@ -60,6 +61,7 @@ t.test('options: defaults, and what is wrong', async (t) => {
     sizes: { pinholes: 0, flows: 0 },
     queues: [],
     carrier: undefined,
+    translation: undefined,
   })
 })
 

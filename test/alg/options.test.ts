@@ -14,6 +14,7 @@ t.test('defaults', async (t) => {
     queue: 5060,
     zone: 0,
     media: { ports: undefined, source: 'latch', early: 'peer', hosts: [], idleSec: 3600 },
+    translation: 'auto',
     callers: 'registrar',
     peers: [],
     ways: 'live',

@@ -222,8 +222,7 @@ export class World {
         const { original, id } = event.entry
         if (event.kind === 'conntrack-destroy') repair(this.pinholes.onDestroyed(original, id))
         else {
-          const operation = this.pinholes.onExpectedFlow(event.entry, this.now)
-          if (operation) repair([operation])
+          repair(this.pinholes.onExpectedFlow(event.entry, this.now))
         }
       },
       onOverrun: () => undefined,

@@ -38,6 +38,7 @@ class FakeHelper extends EventEmitter<HelperEvents> implements Controlled {
       sizes: {},
       queues: [],
       carrier: 'sip',
+      translation: 'function',
       conntrackDelivered: true,
       tcp: { isProxied: false, isFollowed: false, why: 'off' },
     }) as const

@@ -14,6 +14,7 @@ import {
 } from '../../lib/testing/index.js'
 import type { ConeNatOptions } from '../../types/cone.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
+import { translation } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 const STUN = 3478
@@ -30,7 +31,7 @@ class Cone {
     this.family = family
     this.lab = gatewayLab({ family, phones: 2 })
     const interfaces = { inside: ['lan0'], outside: ['wan0'], netns: this.lab.gateway.path }
-    this.nat = new ConeNat({ ...interfaces, ports: [STUN], ...options })
+    this.nat = new ConeNat({ ...interfaces, ports: [STUN], ...translation(), ...options })
     this.nat.on('error', (error) => this.errors.push(error))
     this.nat.on('refused', ({ reason }) => this.refusals.push(reason))
   }

@@ -14,7 +14,7 @@ import {
 } from '../../lib/testing/index.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import type { SipHelperOptions } from '../../types/options.js'
-import { call, hears, Scene, target } from './scene.js'
+import { call, hears, Scene, target, translation } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 
@@ -26,7 +26,13 @@ async function endpoint(t: Test, namespace: Namespace, address: string, port: nu
 
 /** Starts a helper on the lab's gateway; what it refuses or fails at fails the test. */
 async function start(t: Test, lab: GatewayLab, options: Partial<SipHelperOptions>): Promise<SipHelper> {
-  const sip = new SipHelper({ inside: ['lan0'], outside: ['wan0'], netns: lab.gateway.path, ...options })
+  const sip = new SipHelper({
+    inside: ['lan0'],
+    outside: ['wan0'],
+    netns: lab.gateway.path,
+    ...translation(options),
+    ...options,
+  })
   sip.on('error', (error) => t.fail(error.message))
   sip.on('refused', ({ detail }) => t.fail(detail))
   await sip.start()

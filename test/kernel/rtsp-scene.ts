@@ -11,6 +11,7 @@ import {
 } from '../../lib/testing/index.js'
 import type { StreamHelperOptions } from '../../types/define.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
+import { translation } from './scene.js'
 
 export const RTSP = 554
 
@@ -32,6 +33,7 @@ export class RtspScene {
   async helper(options: Partial<StreamHelperOptions> = {}): Promise<DefinedHelper> {
     const place = { inside: ['lan0'], outside: ['wan0'], netns: this.lab.gateway.path }
     const helper = defineHelper({
+      ...translation(),
       name: 'rtsp',
       ports: [RTSP],
       protocol: 'tcp',

@@ -36,6 +36,7 @@ export class Scene {
       inside: ['lan0'],
       outside: ['wan0'],
       netns: this.lab.gateway.path,
+      ...translation(options.helper),
       ...options.helper,
     })
     this.sip.on('refused', ({ reason }) => this.refusals.push(reason))
@@ -46,6 +47,8 @@ export class Scene {
     const scene = new Scene(options)
     try {
       await scene.sip.start()
+      const { translation: wanted } = translation(options.helper)
+      if (wanted && scene.sip.status().translation !== wanted) throw new Error(`no translation by ${wanted}`)
     } catch (error) {
       scene.lab.close()
       throw error
@@ -97,6 +100,12 @@ export class Scene {
     for (const endpoint of this.#endpoints) endpoint.close()
     this.lab.close()
   }
+}
+
+/** Who translates, where the test does not say: the scenes of other files are played again with maps (maps-*.test.ts). */
+export function translation({ mode }: Partial<SipHelperOptions> = {}): Pick<SipHelperOptions, 'translation'> {
+  const { CTHELPER_TRANSLATION: said } = process.env
+  return said && mode !== 'firewall' ? { translation: said as 'function' | 'maps' } : {}
 }
 
 let lastSsrc = 0x1000

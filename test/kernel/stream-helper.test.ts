@@ -13,6 +13,7 @@ import {
   whyNoLab,
 } from '../../lib/testing/index.js'
 import type { Frame, OnStreamMessage, StreamHelperOptions } from '../../types/define.js'
+import { translation } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 const FTP = 21
@@ -50,7 +51,7 @@ class Scene {
   async helper(onMessage: OnStreamMessage, options: Partial<StreamHelperOptions> = {}) {
     const place = { inside: ['lan0'], outside: ['wan0'], netns: this.lab.gateway.path }
     const common = { name: 'ftp', ports: [FTP], protocol: 'tcp', ...place, frame: line, onMessage } as const
-    const helper = defineHelper({ ...common, ...options })
+    const helper = defineHelper({ ...common, ...translation(), ...options })
     helper.on('error', ({ message }) => this.errors.push(message))
     helper.on('refused', ({ reason }) => this.refusals.push(reason))
     this.#t.teardown(() => helper.stop())
@@ -194,7 +195,7 @@ t.test('budgets: bytes of a message, connections of a host, ways', { skip }, asy
 t.test('beside a SIP helper and another of its kind, each with its own', { skip }, async (t) => {
   const scene = new Scene(t)
   const place = { inside: ['lan0'], outside: ['wan0'], netns: scene.lab.gateway.path }
-  const sip = new SipHelper(place)
+  const sip = new SipHelper({ ...place, ...translation() })
   t.teardown(() => sip.stop())
   await sip.start()
   const helpers = [await scene.helper(active)]

@@ -16,6 +16,7 @@ import {
 } from '../../lib/testing/index.js'
 import type { HelperRefusal, OnPacket, PacketHelperOptions } from '../../types/define.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
+import { translation } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
 const TFTP = 69
@@ -68,7 +69,15 @@ class Scene {
   /** Starts a helper at the gateway; notes what it reports. */
   async helper(onPacket: OnPacket, options: Partial<PacketHelperOptions> = {}) {
     const place = { inside: ['lan0'], outside: ['wan0'], netns: this.lab.gateway.path }
-    const helper = defineHelper({ name: 'tftp', ports: [TFTP], protocol: 'udp', ...place, onPacket, ...options })
+    const helper = defineHelper({
+      name: 'tftp',
+      ports: [TFTP],
+      protocol: 'udp',
+      ...place,
+      ...translation(),
+      onPacket,
+      ...options,
+    })
     const errors: string[] = []
     const refusals: HelperRefusal[] = []
     helper.on('error', (error) => errors.push(error.message)).on('refused', ({ reason }) => refusals.push(reason))

@@ -33,6 +33,7 @@ const status: HelperStatus = {
   sizes: { calls: 1, signallingFlows: 2 },
   queues: [queue, { ...queue, number: 5061 }],
   carrier: 'sip',
+  translation: 'maps',
   conntrackDelivered: false,
   tcp: { isProxied: false, isFollowed: false, why: 'off' },
 }
@@ -67,7 +68,7 @@ t.test('every line is of the format, every sample has its help and type, once', 
 
 const wanted = [
   'cthelper_up 1',
-  'cthelper_info{carrier="sip",conntrack_delivered="false"} 1',
+  'cthelper_info{carrier="sip",translation="maps",conntrack_delivered="false"} 1',
   'cthelper_calls 1',
   'cthelper_signalling_flows 2',
   'cthelper_messages_total{kind="request"} 4',
