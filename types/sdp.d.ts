@@ -91,6 +91,8 @@ export interface SdpMedia {
   readonly path: readonly SdpTransportAddress[]
   /** a=mid (RFC 5888); empty when absent. */
   readonly mid: string
+  /** a=ice-ufrag (RFC 8839 5.4), which tells one ICE session from the next; from the session level when the media has none; empty when absent. */
+  readonly iceUfrag: string
   /** a=bundle-only (RFC 9143 6). */
   readonly bundleOnly: boolean
   /** a=setup (RFC 4145): active, passive, actpass, holdconn; from the session level when the media has none; empty when absent. */

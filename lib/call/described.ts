@@ -36,13 +36,14 @@ export function isHeld(sdp: Sdp): boolean {
   const holds = (media: SdpMedia) =>
     media.direction === 'sendonly' ||
     media.direction === 'inactive' ||
-    isUnspecified(connectionOf(sdp, media)?.address ?? '')
+    // With trickle ICE an address that is not known yet (RFC 8840 4.1.1).
+    (media.portNumber !== DISCARD && isUnspecified(connectionOf(sdp, media)?.address ?? ''))
   return active.length > 0 && active.every(holds)
 }
 
 /** Whether a section says more than address and port. Most do not, and cost nothing further. */
-const isPlain = ({ rtcpMux, setup, candidates, alternatives }: SdpMedia): boolean =>
-  !rtcpMux && setup === '' && candidates.length === 0 && alternatives.length === 0
+const isPlain = ({ rtcpMux, setup, iceUfrag, candidates, alternatives }: SdpMedia): boolean =>
+  !rtcpMux && setup === '' && iceUfrag === '' && candidates.length === 0 && alternatives.length === 0
 
 /** What the description says beyond addresses and ports; `endsOf` reads a section's further ends. Undefined: nothing. */
 export function traitsOf<E>(sdp: Sdp, endsOf: (media: SdpMedia, line: number) => E[]): Traits<E> | undefined {
@@ -50,8 +51,8 @@ export function traitsOf<E>(sdp: Sdp, endsOf: (media: SdpMedia, line: number) =>
   if (sdp.bundles.length === 0 && media.every(isPlain)) return undefined
   const lines = media.map((it, line) => {
     if (isPlain(it)) return undefined
-    const { rtcpMux: mux, setup, candidates } = it
-    return { mux, setup, ice: candidates.length > 0, ends: endsOf(it, line) }
+    const { rtcpMux: mux, setup, candidates, mid, iceUfrag: ufrag } = it
+    return { mux, setup, ice: candidates.length > 0, mid, ufrag, ends: endsOf(it, line) }
   })
   return { lines, bundles: bundlesOf(sdp) }
 }

@@ -2,8 +2,8 @@ import type { RefusalReason } from '../../types/call.js'
 import type { Way } from '../../types/flow.js'
 import type { Sdp } from '../../types/sdp.js'
 import type { SdpBody, SipMessage } from '../../types/sip.js'
-import { scanSdp } from '../sdp/index.js'
-import { type Seal, type Seals, sdpBodies } from '../sip/index.js'
+import { scanSdp, scanSdpFragment } from '../sdp/index.js'
+import { bodyParts, type Seal, type Seals, sdpBodies } from '../sip/index.js'
 import { OFFER_METHODS } from './offer-answer.js'
 import type { SessionContext } from './session.js'
 
@@ -19,11 +19,15 @@ export interface Descriptions {
   readonly session: Sdp | undefined
   /** That of an early session, which is one of its own (RFC 3959 3). */
   readonly early: Sdp | undefined
+  /** Candidates that come after their description (RFC 8840). */
+  readonly fragment: Sdp | undefined
 }
 
 /** Of a message that has none. */
-export const NOTHING: Descriptions = { all: [], session: undefined, early: undefined }
+export const NOTHING: Descriptions = { all: [], session: undefined, early: undefined, fragment: undefined }
 const EARLY = 'early-session'
+/** RFC 8840 9.1. */
+const FRAGMENT = 'application/trickle-ice-sdpfrag'
 const QUOTE = '"'
 
 /**
@@ -50,6 +54,7 @@ export class DescriptionReader {
   /** Those of a message of the context's flow. */
   read(message: SipMessage, way: Way): Descriptions {
     if (message.body.end === message.body.start) return NOTHING
+    if (message.method === 'INFO') return this.#fragment(message)
     const isOffering = OFFER_METHODS.has(message.method)
     const seals = this.#seals[this.#isTranslated && this.#signed === 'leave' ? 0 : 1]
     const bodies = sdpBodies(message, isOffering ? seals : undefined)
@@ -59,7 +64,7 @@ export class DescriptionReader {
     if (bodies.length === 1) return this.#only(message, bodies[0]!)
     const all = bodies.flatMap((body) => this.#scan(message, body) ?? [])
     const find = (isEarly: boolean) => all.find(({ body }) => (body.disposition === EARLY) === isEarly)?.sdp
-    return { all, session: find(false), early: find(true) }
+    return { all, session: find(false), early: find(true), fragment: undefined }
   }
 
   #only(message: SipMessage, body: SdpBody): Descriptions {
@@ -67,7 +72,19 @@ export class DescriptionReader {
     if (!described) return NOTHING
     const isEarly = body.disposition === EARLY
     const { sdp } = described
-    return { all: [described], session: isEarly ? undefined : sdp, early: isEarly ? sdp : undefined }
+    return {
+      all: [described],
+      session: isEarly ? undefined : sdp,
+      early: isEarly ? sdp : undefined,
+      fragment: undefined,
+    }
+  }
+
+  #fragment(message: SipMessage): Descriptions {
+    const body = bodyParts(message, (type) => type === FRAGMENT)[0]
+    const described = body && this.#scan(message, body, scanSdpFragment)
+    if (!described) return NOTHING
+    return { all: [described], session: undefined, early: undefined, fragment: described.sdp }
   }
 
   get #isTranslated(): boolean {
@@ -75,8 +92,8 @@ export class DescriptionReader {
     return inside.address !== outside.address
   }
 
-  #scan(message: SipMessage, body: SdpBody): Description | undefined {
-    const scan = scanSdp(message.bytes, body.start, body.end, { maxMedia: this.#maxMedia })
+  #scan(message: SipMessage, body: SdpBody, scanner = scanSdp): Description | undefined {
+    const scan = scanner(message.bytes, body.start, body.end, { maxMedia: this.#maxMedia })
     if (scan.state === 'found') return { body, sdp: scan.value }
     if (scan.state === 'malformed') this.#context.refuse('sdp-malformed', `session description: ${scan.reason}`)
     return undefined

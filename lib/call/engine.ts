@@ -8,7 +8,7 @@ import { addressFields, type UriBody, uriBodies } from '../sip/index.js'
 import { AskedHosts } from './asked-hosts.js'
 import { Bindings } from './binding.js'
 import { type Budgets, budgetsOf } from './budget.table.js'
-import { Call, TRANSACTION_MS, type Transaction } from './call.js'
+import { Call, type Exchange, TRANSACTION_MS, type Transaction } from './call.js'
 import { CallBudget } from './call-budget.js'
 import { CallPaths } from './call-paths.js'
 import { CallWays } from './call-ways.js'
@@ -18,7 +18,7 @@ import { DescriptionReader, NOTHING } from './descriptions.js'
 import { editsOf, type Seen } from './edits.js'
 import { outsideSession } from './far-session.js'
 import { Listening } from './listening.js'
-import type { OutsideSession, Path, Session } from './media.js'
+import type { Path, Session } from './media.js'
 import { NamedPorts } from './named-ports.js'
 import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import type { PathPolicy } from './paths.js'
@@ -31,6 +31,7 @@ import type { Callers } from './registration-records.js'
 import { insideSession } from './session.js'
 import { SignallingWay, SignallingWays } from './signalling-ways.js'
 import { Streams } from './streams.js'
+import { continued, trickle } from './trickle.js'
 
 export interface EngineOptions extends PathPolicy, Omit<ContextOptions, 'portsPerHost'> {
   readonly ports?: readonly [number, number] | undefined
@@ -214,8 +215,10 @@ export class Engine {
     if (call.state === 'answered') this.#lookAgain(call, now)
     if (!call.isIncomplete && isRepeated(call, side, message)) return
     const { session: sdp, early } = OFFER_METHODS.has(message.method) ? described : NOTHING
-    const session = sdp && this.#session(call, sdp, side, call.leg(legTag(call, message))?.outside)
+    const session = sdp && this.#session(call, sdp, side, call.leg(legTag(call, message)))
     const hasEarly = this.#early(call, early, side)
+    const hasTrickled =
+      described.fragment && trickle(call, legTag(call, message), side, described.fragment, this.#context)
     const before = call.state
     let wait = 0
     let transaction: Transaction | undefined
@@ -232,7 +235,7 @@ export class Engine {
     if (call.state === 'answered') this.#lookAgain(call, now)
     else if (wait !== 0) this.#deadlines.set(call, now + wait)
     if (call.early && call.isConfirmed) call.early = undefined
-    if (session || hasEarly || (transaction && message.statusCode >= 200) || call.isCancelled)
+    if (session || hasEarly || hasTrickled || (transaction && message.statusCode >= 200) || call.isCancelled)
       this.#paths.settle(call, plan)
     this.#callWays?.follow(call, side, message, fields, plan)
     if (call.state !== before) plan.events.push({ kind: 'call', call: call.info() })
@@ -242,15 +245,17 @@ export class Engine {
     this.#deadlines.set(call, answeredUntil(call, now, this.#options.idleMs ?? IDLE_MS))
   }
 
-  #session(call: Call, sdp: Sdp, side: Side, previous: OutsideSession | undefined): Session {
-    return side === 'inside' ? insideSession(sdp, call, this.#context) : outsideSession(sdp, previous, this.#context)
+  #session(call: Call, sdp: Sdp, side: Side, before: Exchange | undefined): Session {
+    return side === 'inside'
+      ? continued(before?.inside, insideSession(sdp, call, this.#context))
+      : continued(before?.outside, outsideSession(sdp, before?.outside, this.#context))
   }
 
   /** An early session lasts until the call is answered (RFC 3959 4.2). Says whether anything changed. */
   #early(call: Call, sdp: Sdp | undefined, side: Side): boolean {
     if (!sdp || call.isConfirmed) return false
     call.early ??= { inside: undefined, outside: undefined }
-    const session = this.#session(call, sdp, side, call.early.outside)
+    const session = this.#session(call, sdp, side, call.early)
     if (session.by === 'inside') call.early.inside = session
     else call.early.outside = session
     return true

@@ -53,9 +53,22 @@ function farAddress({ address, family }: SdpAddress, { flow, isGateway }: Sessio
   return address
 }
 
-/** Candidates and alternatives that can be reached from here. Nothing stands for one that cannot: another will do. */
-export function farEnds({ candidates, alternatives }: SdpMedia, context: SessionContext): OutsideEnd[] {
-  const ends: OutsideEnd[] = []
+export const isSameEnd = (a: OutsideEnd, b: OutsideEnd): boolean =>
+  a.component === b.component &&
+  a.transport === b.transport &&
+  a.far.port === b.far.port &&
+  a.far.address === b.far.address
+
+/**
+ * `known`, and the candidates and alternatives besides that can be reached from here. Nothing stands for one that cannot: another
+ * will do.
+ */
+export function farEnds(
+  { candidates, alternatives }: SdpMedia,
+  context: SessionContext,
+  known: readonly OutsideEnd[] = [],
+): OutsideEnd[] {
+  const ends = [...known]
   const isReachable = ({ address, family, portNumber }: FarPlace) =>
     family !== 0 &&
     !isUnspecified(address) &&
@@ -64,7 +77,8 @@ export function farEnds({ candidates, alternatives }: SdpMedia, context: Session
   for (const candidate of candidates) {
     const { component, transport, address, portNumber: port } = candidate
     if (transport !== 'udp' && transport !== 'tcp') continue
-    if (isReachable(candidate)) ends.push({ component, transport, far: { address, port, rtcp: undefined } })
+    const end = { component, transport, far: { address, port, rtcp: undefined } } as const
+    if (isReachable(candidate) && !ends.some((it) => isSameEnd(it, end))) ends.push(end)
   }
   for (const alternative of alternatives) {
     const { address, portNumber: port, rtcp } = alternative

@@ -125,6 +125,9 @@ export interface LineTraits<End> {
   readonly setup: string
   /** It has candidates: the other side's are used when it has some too (RFC 8839 4.2.5). */
   readonly ice: boolean
+  /** Of an ICE session: which line a fragment speaks of, and whether of this session or of an earlier one (RFC 8840 9.2). Empty: not said. */
+  readonly mid: string
+  readonly ufrag: string
   readonly ends: readonly End[]
 }
 

@@ -149,7 +149,7 @@ interface InsideShape extends StreamShape {
 }
 
 /**
- * Candidates and alternatives of a section that are ends of their own: addresses that pinholes may lead to (RFC 8839 8.2.2), beside
+ * `known`, and the candidates and alternatives of a section that are ends of their own besides: addresses that pinholes may lead to (RFC 8839 8.2.2), beside
  * the ports of `first`. All others (reflexive, relayed, of other interfaces, mDNS names) are nothing of ours.
  */
 export function insideEnds(
@@ -157,6 +157,7 @@ export function insideEnds(
   first: LocalStream | undefined,
   holder: Holder,
   context: SessionContext,
+  known: readonly InsideEnd[] = [],
 ): InsideEnd[] {
   const named: Named[] = []
   for (const at of candidates) {
@@ -167,7 +168,7 @@ export function insideEnds(
     const rtcpPort = at.rtcp?.portNumber ?? at.portNumber + 1
     named.push({ at, component: 0, transport: 'udp', rtcpPort, count: 1 })
   }
-  const ends: InsideEnd[] = []
+  const ends = [...known]
   for (const { at, component, ...shape } of named) {
     const { address, portNumber: port } = at
     const isFirst =

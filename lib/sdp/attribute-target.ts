@@ -7,6 +7,7 @@ export interface AttributeTarget {
   media: OpenMedia | undefined
   direction: Direction
   setup: string
+  iceUfrag: string
   readonly bundles: string[][]
   /** Of the line being read, its end included. */
   lineStart: number

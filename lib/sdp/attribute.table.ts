@@ -30,6 +30,12 @@ const table: Readonly<Record<string, Reader>> = {
   // RFC 8839 5.1, 5.2
   candidate: readCandidate,
   'remote-candidates': readRemoteCandidates,
+  // RFC 8839 5.4
+  'ice-ufrag': (target, start, end) => {
+    const section = target.media ?? target
+    section.iceUfrag = text(target.bytes, start, end)
+    return true
+  },
   // RFC 6947 3.2
   altc: readAlternative,
   // RFC 6714 4.1

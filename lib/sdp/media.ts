@@ -27,6 +27,7 @@ export interface OpenMedia {
   msrpCema: boolean
   path: SdpTransportAddress[]
   mid: string
+  iceUfrag: string
   bundleOnly: boolean
   setup: string
   problems: number
@@ -80,6 +81,7 @@ export function openMedia(bytes: Uint8Array, at: number, end: number): OpenMedia
     msrpCema: false,
     path: [],
     mid: '',
+    iceUfrag: '',
     bundleOnly: false,
     setup: '',
     problems: 0,

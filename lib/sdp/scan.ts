@@ -36,14 +36,41 @@ interface OpenSdp {
  * if (scan.state === 'found') for (const media of scan.value.media) console.log(media.type, media.portNumber)
  */
 export function scanSdp(bytes: Uint8Array, start: number, end: number, limits?: SdpLimits): Result {
-  if (end - start < 2 || bytes[start] !== V || bytes[start + 1] !== EQUALS)
-    return { state: 'absent', reason: 'not-sdp' }
+  return bytes[start] === V ? scan(bytes, start, end, limits, false) : { state: 'absent', reason: 'not-sdp' }
+}
+
+/**
+ * Scans a fragment of a description, as trickle ICE sends it in the body of INFO, application/trickle-ice-sdpfrag (RFC 8840 9): the
+ * candidates of one or more sections, which `mid` tells apart. It begins with any line, and need not say where media goes. Else as
+ * `scanSdp`.
+ */
+export function scanSdpFragment(bytes: Uint8Array, start: number, end: number, limits?: SdpLimits): Result {
+  return scan(bytes, start, end, limits, true)
+}
+
+function scan(
+  bytes: Uint8Array,
+  start: number,
+  end: number,
+  limits: SdpLimits | undefined,
+  isFragment: boolean,
+): Result {
+  if (end - start < 2 || bytes[start + 1] !== EQUALS) return { state: 'absent', reason: 'not-sdp' }
   if (end - start > (limits?.maxBytes ?? DEFAULT_BYTES)) return malformed('description-too-large')
   let last = end
   while (last > start && (bytes[last - 1] === 0 || bytes[last - 1] === LF || bytes[last - 1] === CR)) last--
   const open: OpenSdp = {
     bytes,
-    target: { bytes, media: undefined, direction: 'sendrecv', setup: '', bundles: [], lineStart: 0, lineEnd: 0 },
+    target: {
+      bytes,
+      media: undefined,
+      direction: 'sendrecv',
+      setup: '',
+      iceUfrag: '',
+      bundles: [],
+      lineStart: 0,
+      lineEnd: 0,
+    },
     media: [],
     maxMedia: limits?.maxMedia ?? DEFAULT_MEDIA,
     origin: undefined,
@@ -57,7 +84,7 @@ export function scanSdp(bytes: Uint8Array, start: number, end: number, limits?: 
     if (reason !== '') return malformed(reason)
     at = feed + 1
   }
-  return close(open, start, end)
+  return close(open, start, end, isFragment)
 }
 
 const A = 97
@@ -131,12 +158,14 @@ function scanOrigin(open: OpenSdp, start: number, end: number): MalformedSdp | '
   return open.origin ? '' : 'origin-syntax'
 }
 
-function close(open: OpenSdp, start: number, end: number): Result {
+function close(open: OpenSdp, start: number, end: number, isFragment: boolean): Result {
   const { target, media, origin, sessionId, sessionVersion, connection } = open
   for (const section of media) {
-    if (!section.connection && !connection && section.portNumber !== 0) return malformed('connection-missing')
+    const isPlaced = section.connection !== undefined || connection !== undefined || section.portNumber === 0
+    if (!isPlaced && !isFragment) return malformed('connection-missing')
     if (!section.hasDirection) section.direction = target.direction
     if (section.setup === '') section.setup = target.setup
+    if (section.iceUfrag === '') section.iceUfrag = target.iceUfrag
   }
   if (target.media) target.media.range.end = end
   const range = { start, end }

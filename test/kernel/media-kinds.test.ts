@@ -141,6 +141,49 @@ t.test('ICE: checks from every candidate, and from nobody else', { skip }, async
   await leavesNothing(t, world)
 })
 
+t.test('trickle ICE: ways for candidates that come in INFO', { skip }, async (t) => {
+  const world = await setUp(t)
+  const { scene, alice, bob, inside, outside } = world
+  const [to, host] = [bob.endpoint.local, scene.address('mediaServer')]
+  const description = (ufrag: string) =>
+    body('0.0.0.0', `a=ice-ufrag:${ufrag}`, 'm=audio 9 RTP/SAVPF 0', 'a=mid:0', 'a=rtcp-mux')
+  const fragment = (ufrag: string, address: string, port: number) => ({
+    headers: [['Content-Type', 'application/trickle-ice-sdpfrag']] as const,
+    body: [
+      `a=ice-ufrag:${ufrag}`,
+      'm=audio 9 RTP/SAVPF 0',
+      'a=mid:0',
+      `a=candidate:1 1 UDP 2130706431 ${address} ${port} typ host`,
+      '',
+    ].join('\r\n'),
+  })
+  const invite = await alice.request('INVITE', to, { body: description('ours') })
+  const arrived = await bob.receiveRequest('INVITE')
+  await bob.respond(arrived, 183, { body: description('theirs') })
+  const ringing = await alice.response(183)
+  await alice.inDialog('INFO', invite, ringing, to, fragment('ours', inside, 4000))
+  const told = await bob.receiveRequest('INFO')
+  t.match(told.body, `2130706431 ${outside} 30000 typ host`)
+  await bob.respond(told, 200)
+  const dialog = { callId: arrived.get('Call-ID'), fromTag: ringing.tag('To'), toTag: arrived.tag('From') }
+  await bob.request('INFO', arrived.from!, { ...dialog, ...fragment('theirs', host, 6000) })
+  t.match((await alice.receiveRequest('INFO')).body, `2130706431 ${host} 6000 typ host`)
+  const [local, far] = [await scene.inside(4000), await scene.outside(6000, 'mediaServer')]
+  const through = { address: outside, port: 30000 }
+  t.match(await hears(far, through, local), { packets: 5, from: far.local })
+  t.match(await hears(local, far.local, far), { packets: 5, from: through })
+  t.match(await hears(await scene.outside(6000, 'stranger'), through, local), { packets: 0 }, 'a stranger')
+  await alice.request('CANCEL', to, {
+    ...{ callId: invite.get('Call-ID'), fromTag: invite.tag('From') },
+    headers: [['Via', invite.get('Via')]],
+  })
+  await bob.respond(await bob.receiveRequest('CANCEL'), 200)
+  await bob.respond(arrived, 487)
+  await alice.response(487)
+  t.match(await hears(far, through, local), { packets: 0 }, 'after the end')
+  await leavesNothing(t, world)
+})
+
 /** A TCP socket of the namespace, bound there. */
 function tcp({ path }: Namespace, { address, port }: Endpoint): number {
   const fd = nativeAddon().openTcp(path, 4, parseAddress(address)!, port)

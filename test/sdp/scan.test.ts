@@ -1,5 +1,5 @@
 import t from 'tap'
-import { readSdp, scanSdp } from '../../lib/sdp/index.js'
+import { readSdp, scanSdp, scanSdpFragment } from '../../lib/sdp/index.js'
 import { sdpBodies } from '../../lib/sip/index.js'
 import type { Sdp, SdpLimits } from '../../types/sdp.js'
 import { samples } from '../corpus/messages.js'
@@ -65,6 +65,37 @@ t.test('direction and setup are inherited', async (t) => {
   t.strictSame(media, ['sendonly active', 'inactive passive'])
   t.equal(sdpOf(withLines('m=audio 1 RTP/AVP 0')).media[0]!.direction, 'sendrecv')
   t.equal(sdpOf(withLines('m=audio 1 RTP/AVP 0', 'a=recvonly')).media[0]!.direction, 'recvonly')
+})
+
+t.test('fragments of trickle ICE (RFC 8840 9)', async (t) => {
+  const bytes = buffer([
+    'a=ice-pwd:asd88fgpdd777uzjYhagZg',
+    'a=ice-ufrag:8hhY',
+    'm=audio 9 RTP/AVP 0',
+    'a=mid:1',
+    'a=candidate:1 1 UDP 2130706432 10.0.0.1 5000 typ host',
+    'm=audio 9 RTP/AVP 0',
+    'a=mid:2',
+    'a=ice-ufrag:other',
+    'a=end-of-candidates',
+  ])
+  const scan = scanSdpFragment(bytes, 0, bytes.length)
+  if (scan.state !== 'found') return t.fail(scan.reason)
+  const { media, origin, connection } = scan.value
+  t.same([origin, connection], [undefined, undefined])
+  t.same(
+    media.map(({ mid, iceUfrag, candidates }) => [mid, iceUfrag, candidates.map(({ address }) => address)]),
+    [
+      ['1', '8hhY', ['10.0.0.1']],
+      ['2', 'other', []],
+    ],
+  )
+  t.match(scanSdp(bytes, 0, bytes.length), { state: 'absent', reason: 'not-sdp' })
+  t.match(scanSdpFragment(bytes, 0, 0), { state: 'absent' })
+  t.match(scanSdpFragment(Buffer.from('Signal=5'), 0, 8), { state: 'absent' })
+  t.match(scanSdpFragment(Buffer.from('m=audio x RTP/AVP 0'), 0, 19), { state: 'malformed', reason: 'media-port' })
+  const [first] = sdpOf(withLines('a=ice-ufrag:s', 'm=audio 1 RTP/AVP 0')).media
+  t.equal(first!.iceUfrag, 's', 'the session level holds')
 })
 
 t.test('ICE (RFC 8839)', async (t) => {
