@@ -1,43 +1,11 @@
 /** Mode firewall with SIP over TCP: ways for the media of a call and for nothing else, and nothing gets around the filter. */
-import t, { type Test } from 'tap'
-import {
-  expectations,
-  pause,
-  SipPeer,
-  type SipText,
-  sipText,
-  TcpEndpoint,
-  TcpListener,
-  whyNoLab,
-} from '../../lib/testing/index.js'
-import { FirewallLab, type FirewallLabOptions, sdpOf } from './firewall-lab.js'
+import t from 'tap'
+import { expectations, pause, SipPeer, type SipText, sipText, TcpEndpoint, whyNoLab } from '../../lib/testing/index.js'
+import { sdpOf } from './firewall-lab.js'
+import { listen, openTcp } from './followed-lab.js'
 import { hears } from './scene.js'
 
 const skip = whyNoLab('nft', 'conntrack')
-
-/** The administrator lets TCP 5060 pass between the phone and the first host of the cluster, and what the filter itself has is his. */
-async function open(t: Test, options: FirewallLabOptions): Promise<FirewallLab> {
-  const lab = await FirewallLab.open(options)
-  t.teardown(() => lab.close())
-  const ip = options.family === 4 ? 'ip' : 'ip6'
-  lab.filter.nft(`table inet filter {
-    chain input {
-      type filter hook input priority 0; policy drop;
-      iifname "lo" accept
-      ct state established,related accept
-      meta l4proto icmpv6 accept
-    }
-  }
-  add rule inet filter forward ${ip} saddr { ${lab.far(20)}, ${lab.host(10)} } tcp dport 5060 accept`)
-  return lab
-}
-
-async function listen(t: Test, lab: FirewallLab, who: 'cluster' | 'internet'): Promise<TcpListener> {
-  const address = who === 'cluster' ? lab.host(10) : lab.far(20)
-  const listener = await TcpListener.open(lab[who], { address, port: 5060 })
-  t.teardown(() => listener.close())
-  return listener
-}
 
 const asText = ({ startLine, headers, body }: SipText): string => sipText(startLine, headers.slice(0, -1), body)
 
@@ -50,7 +18,7 @@ for (const { layout, family, way } of rows) {
     `IPv${family}, ${layout}, a connection ${way}: nothing is changed, media has its ways`,
     { skip },
     async (t) => {
-      const lab = await open(t, { layout, family })
+      const lab = await openTcp(t, { layout, family })
       const server = await listen(t, lab, way === 'in' ? 'cluster' : 'internet')
       const [namespace, address] = way === 'in' ? [lab.internet, lab.far(20)] : [lab.cluster, lab.host(10)]
       const line = await TcpEndpoint.connect(namespace, { address, port: 0 }, server.local)
@@ -96,7 +64,7 @@ for (const { layout, family, way } of rows) {
 }
 
 t.test('whom the filter does not let in, nobody does', { skip }, async (t) => {
-  const lab = await open(t, { layout: 'routed', family: 4 })
+  const lab = await openTcp(t, { layout: 'routed', family: 4 })
   const server = await listen(t, lab, 'cluster')
   lab.filter.nft('add rule inet filter forward tcp dport 5060 reject with icmpx admin-prohibited')
   const stranger = { address: lab.far(66), port: 0 }
@@ -109,7 +77,7 @@ t.test('whom the filter does not let in, nobody does', { skip }, async (t) => {
 })
 
 t.test('a connection whose destination was translated all the same is left alone', { skip }, async (t) => {
-  const lab = await open(t, { layout: 'routed', family: 4 })
+  const lab = await openTcp(t, { layout: 'routed', family: 4 })
   const server = await listen(t, lab, 'cluster')
   lab.filter.nft(`table ip forwarded { chain c {
     type nat hook prerouting priority -100;
