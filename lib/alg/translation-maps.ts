@@ -87,51 +87,55 @@ export class TranslationMaps implements PinholeKernel {
 
   /** Executes the operations, entries added before and deleted after. Rejects when the entries cannot be added; then nothing is done. */
   async batch(operations: readonly ConntrackOperation[]): Promise<OperationResult[]> {
-    const added = this.#claimAll(operations)
+    const { added, fresh } = this.#claimAll(operations)
     if (added.length > 0) await this.#add(added)
     const results = await this.#options.kernel.batch(operations.map(untranslated))
-    await this.#change(this.#releaseAll(operations, results))
+    await this.#change(this.#releaseAll(operations, results, fresh))
     return results
   }
 
-  /** Notes what the operations will need; returns what is to be added, or to be renewed. */
-  #claimAll(operations: readonly ConntrackOperation[]): ElementChange[] {
+  /** Notes what the operations will need: what is to be added or renewed, and whose expectations had nothing before. */
+  #claimAll(operations: readonly ConntrackOperation[]): { added: ElementChange[]; fresh: Set<Claim> } {
     const { leaseSec } = this.#options
-    const changes: ElementChange[] = []
-    const isNew = new Set<Entry>()
+    const added: ElementChange[] = []
+    const fresh = new Set<Claim>()
+    const claimed = new Set<Entry>()
     for (const operation of operations) {
       if (operation.kind === 'create-expectation') {
         const translation = translationOf(operation.expectation)
         if (!translation) continue
-        const entry = this.#claim(operation.expectation, translationElement(translation, leaseSec))
-        isNew.add(entry)
-        changes.push({ set: entry.set, remove: [], add: [entry.element] })
+        const { entry } = this.#claim(operation.expectation, translationElement(translation, leaseSec), fresh)
+        claimed.add(entry)
+        added.push({ set: entry.set, remove: [], add: [entry.element] })
       } else if (operation.kind === 'update-expectation') {
         const entry = this.#claims.get(tupleKey(operation.expectation.tuple))?.entry
-        if (!entry || isNew.has(entry)) continue
+        if (!entry || claimed.has(entry)) continue
         const { key } = entry.element
-        changes.push({ set: entry.set, remove: [key], add: [{ ...entry.element, timeoutSec: operation.timeoutSec }] })
+        added.push({ set: entry.set, remove: [key], add: [{ ...entry.element, timeoutSec: operation.timeoutSec }] })
       }
     }
-    return changes
+    return { added, fresh }
   }
 
-  #claim({ tuple, master }: Expectation, place: TranslationElement): Entry {
+  #claim({ tuple, master }: Expectation, place: TranslationElement, fresh: Set<Claim>): Claim {
     const key = entryKey(place.set.name, place.element.key)
     let entry = this.#entries.get(key)
     // A port that has passed on to another inside end: the later has it.
     if (!entry || entryValue(entry.element) !== entryValue(place.element)) entry = { ...place, key, users: 0 }
     this.#entries.set(key, entry)
-    entry.users++
     const expected = tupleKey(tuple)
-    const before = this.#claims.get(expected)
-    if (before) this.#leave(before)
     const anchor = keyOfAnchor(master)
-    this.#claims.set(expected, { anchor, entry })
+    const before = this.#claims.get(expected)
+    if (before?.anchor === anchor && before.entry === entry) return before
+    entry.users++
+    if (before) this.#leave(before)
+    const claim = { anchor, entry }
+    fresh.add(claim)
+    this.#claims.set(expected, claim)
     const claimed = this.#byAnchor.get(anchor)
     if (claimed) claimed.add(expected)
     else this.#byAnchor.set(anchor, new Set([expected]))
-    return entry
+    return claim
   }
 
   /** True when nobody needs the entry any more. */
@@ -140,7 +144,11 @@ export class TranslationMaps implements PinholeKernel {
   }
 
   /** What is to be deleted now that the operations are done: of expectations that are gone, or were refused. */
-  #releaseAll(operations: readonly ConntrackOperation[], results: readonly OperationResult[]): ElementChange[] {
+  #releaseAll(
+    operations: readonly ConntrackOperation[],
+    results: readonly OperationResult[],
+    fresh: ReadonlySet<Claim>,
+  ): ElementChange[] {
     const gone: ElementChange[] = []
     const made = new Set<string>()
     // From the last on: what is deleted first and made again after it stays.
@@ -148,8 +156,9 @@ export class TranslationMaps implements PinholeKernel {
       const operation = operations[i]!
       if (operation.kind === 'create-expectation') {
         const expected = tupleKey(operation.expectation.tuple)
+        const claim = this.#claims.get(expected)
         if (results[i]!.errno === 0) made.add(expected)
-        else this.#release(expected, keyOfAnchor(operation.expectation.master), gone)
+        else if (claim && fresh.has(claim)) this.#release(expected, claim.anchor, gone)
       } else if (operation.kind === 'delete-expectation') {
         const expected = tupleKey(operation.tuple)
         if (!made.has(expected)) this.#release(expected, undefined, gone)
