@@ -3,7 +3,6 @@ import type { PinholeInfo } from '../../types/call.js'
 import type { ConeNatEvents, ConeNatOptions } from '../../types/cone.js'
 import type { Flow } from '../../types/flow.js'
 import type { QueuedPacket } from '../../types/nfqueue.js'
-import { CthelperError } from '../base/errors.js'
 import { CONE_TABLE, coneTable } from '../nftables/index.js'
 import { locate } from '../packet/index.js'
 import { type ConeSettings, coneSettings } from './cone-options.js'
@@ -11,9 +10,10 @@ import { type ConeWay, ConeWays } from './cone-ways.js'
 import type { FirstPacket } from './flows.js'
 import { MACHINE } from './interfaces.js'
 import { KernelSide } from './kernel-side.js'
+import { Lifecycle, raise } from './lifecycle.js'
 import type { Settings } from './options.js'
 import type { VerdictSink } from './pipeline.js'
-import { Undo } from './undo.js'
+import type { Undo } from './undo.js'
 
 /**
  * Restricted- or full-cone filtering for chosen outbound UDP flows (RFC 4787 5), by expectations: as long as a flow lives, its inside
@@ -30,7 +30,7 @@ import { Undo } from './undo.js'
  */
 export class ConeNat extends EventEmitter<ConeNatEvents> {
   readonly #settings: ConeSettings
-  readonly #undo = new Undo()
+  readonly #lifecycle = new Lifecycle((error) => raise(this, error))
   readonly #ways: ConeWays
   #side: KernelSide | undefined
 
@@ -42,23 +42,20 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
   }
 
   /** Resolves when packets are being handled. */
-  async start(): Promise<void> {
-    if (!this.#undo.isEmpty) throw new CthelperError('ERR_IN_USE', 'start', 'this is started already')
-    try {
-      await this.#start()
-    } catch (error) {
-      await this.#undo.unwind()
-      throw error
-    }
+  start(): Promise<void> {
+    return this.#lifecycle.start(() => this.#start())
   }
 
   async #start(): Promise<void> {
-    const undo = this.#undo
+    const { undo } = this.#lifecycle
+    undo.push(() => {
+      this.#side = undefined
+    })
     const side = await KernelSide.open({
       settings: this.#settings,
       table: CONE_TABLE.name,
       undo,
-      onError: (error) => this.#onError(error),
+      onError: (error) => raise(this, error),
     })
     this.#side = side
     undo.push(() => this.#shut(this.#ways.all()))
@@ -74,10 +71,8 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
   }
 
   /** Takes everything back: table, queues, ways. */
-  async stop(): Promise<void> {
-    const [error] = await this.#undo.unwind()
-    this.#side = undefined
-    if (error) this.#onError(error as Error)
+  stop(): Promise<void> {
+    return this.#lifecycle.stop()
   }
 
   /** The ways that stand. */
@@ -98,7 +93,7 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
     const held = packet.detach()
     Promise.resolve(flow)
       .then((it) => it && this.#open(it))
-      .catch((error: Error) => this.#onError(error))
+      .catch((error: Error) => raise(this, error))
       .then(() => pass(held))
   }
 
@@ -145,11 +140,6 @@ export class ConeNat extends EventEmitter<ConeNatEvents> {
     }
     const paths = ways.map(({ path }) => path)
     await this.#side!.pinholes.apply([], paths, Date.now(), () => false)
-  }
-
-  #onError(error: Error): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error)
-    else process.emitWarning(error)
   }
 }
 

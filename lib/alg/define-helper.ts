@@ -6,7 +6,6 @@ import type {
   DefineHelperOptions,
   HelperRefusal,
 } from '../../types/define.js'
-import { CthelperError } from '../base/errors.js'
 import { sipTable } from '../nftables/index.js'
 import type { TcpProxy } from '../proxy/index.js'
 import { Counters } from './counters.js'
@@ -15,7 +14,7 @@ import { HelperPackets } from './define-packets.js'
 import { openHelperStreams, streamTable } from './define-streams.js'
 import { HelperWays } from './helper-ways.js'
 import { KernelSide, type ServeOptions } from './kernel-side.js'
-import { Undo } from './undo.js'
+import { Lifecycle, raise } from './lifecycle.js'
 
 /**
  * A connection-tracking helper in user space for a protocol of one's own, as conntrackd has them for C. Over UDP `onPacket` sees the
@@ -34,7 +33,7 @@ export const defineHelper = (options: DefineHelperOptions): DefinedHelper => new
 /** What `defineHelper` returns. */
 export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
   readonly #settings: DefinedSettings
-  readonly #undo = new Undo()
+  readonly #lifecycle = new Lifecycle((error) => raise(this, error))
   readonly #counters = new Counters()
   readonly #ways: HelperWays
   #side: KernelSide | undefined
@@ -51,26 +50,21 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
       counters: this.#counters,
       onWays: (kind, list) => this.#tell(kind, list),
       onRefused: (reason, detail) => this.emit('refused', { reason, detail }),
-      onError: (error) => this.#onError(error),
+      onError: (error) => raise(this, error),
     })
   }
 
   /** Resolves when packets and connections are being handled. */
-  async start(): Promise<void> {
-    if (!this.#undo.isEmpty) throw new CthelperError('ERR_IN_USE', 'start', 'this is started already')
-    try {
-      await this.#start()
-    } catch (error) {
-      await this.#unwind()
-      throw error
-    }
+  start(): Promise<void> {
+    return this.#lifecycle.start(() => this.#start())
   }
 
   async #start(): Promise<void> {
     const settings = this.#settings
-    const undo = this.#undo
+    const { undo } = this.#lifecycle
+    undo.push(() => this.#forget())
     const table = `cthelper-${settings.name}`
-    const side = await KernelSide.open({ settings, table, undo, onError: (error) => this.#onError(error) })
+    const side = await KernelSide.open({ settings, table, undo, onError: (error) => raise(this, error) })
     this.#side = side
     this.#ways.serve(side.pinholes)
     undo.push(() => this.#ways.shutAll())
@@ -92,9 +86,9 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
       ways: this.#ways,
       counters: this.#counters,
       onTooLarge: (detail) => this.#refuse('packet-too-large', detail),
-      onError: (error) => this.#onError(error),
+      onError: (error) => raise(this, error),
     })
-    this.#undo.push(() => packets.end())
+    this.#lifecycle.undo.push(() => packets.end())
     const own = { name: `cthelper-${name}`, ports, portSet: 'ports', forwardsPorts: true }
     return {
       handler: {
@@ -106,8 +100,8 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
   }
 
   async #streams(settings: StreamSettings, side: KernelSide): Promise<Pick<ServeOptions, 'handler' | 'table'>> {
-    const undo = this.#undo
-    const onError = (error: Error) => this.#onError(error)
+    const { undo } = this.#lifecycle
+    const onError = (error: Error) => raise(this, error)
     const { proxy, requests } = await openHelperStreams({
       settings,
       side,
@@ -121,16 +115,13 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
   }
 
   /** Takes everything back: table, queues, connections, ways. */
-  async stop(): Promise<void> {
-    const [error] = await this.#unwind()
-    if (error) this.#onError(error as Error)
+  stop(): Promise<void> {
+    return this.#lifecycle.stop()
   }
 
-  async #unwind(): Promise<unknown[]> {
-    const errors = await this.#undo.unwind()
+  #forget(): void {
     this.#side = undefined
     this.#proxy = undefined
-    return errors
   }
 
   /** The ways that stand. */
@@ -158,10 +149,5 @@ export class DefinedHelper extends EventEmitter<DefinedHelperEvents> {
   #tell(kind: 'open' | 'close', list: () => PinholeInfo[]): void {
     if (this.listenerCount('pinhole') === 0) return
     for (const pinhole of list()) this.emit('pinhole', { kind, pinhole })
-  }
-
-  #onError(error: Error): void {
-    if (this.listenerCount('error') > 0) this.emit('error', error)
-    else process.emitWarning(error)
   }
 }

@@ -6,7 +6,6 @@ import type { HelperEvents, HelperStatus } from '../../types/helper.js'
 import type { Queue } from '../../types/nfqueue.js'
 import type { SipHelperOptions } from '../../types/options.js'
 import { AddressSet } from '../base/address-set.js'
-import { CthelperError } from '../base/errors.js'
 import type { CallEvent, Engine } from '../call/index.js'
 import { openConntrack } from '../conntrack/index.js'
 import { openNftables } from '../nftables/index.js'
@@ -18,6 +17,7 @@ import { Interfaces } from './interfaces.js'
 import { Judge } from './judge.js'
 import { KeepAlive } from './keep-alive.js'
 import { KernelEvents } from './kernel-events.js'
+import { Lifecycle, raise } from './lifecycle.js'
 import { MessageHook } from './message-hook.js'
 import { Music } from './music.js'
 import { type OpenedPinholes, openPinholes } from './open-pinholes.js'
@@ -33,7 +33,6 @@ import { enableForwarding } from './sysctl.js'
 import { segmentsOf } from './tcp.js'
 import { TcpContacts } from './tcp-contacts.js'
 import type { Tcp } from './tcp-handling.js'
-import { Undo } from './undo.js'
 
 const TICK_MS = 1000
 const events = channel('cthelper:event')
@@ -65,7 +64,7 @@ interface Running {
 export class SipHelper extends EventEmitter<HelperEvents> {
   readonly #settings: Settings
   readonly #counters = new Counters()
-  readonly #undo = new Undo()
+  readonly #lifecycle = new Lifecycle((error) => this.#onError(error))
   #running: Running | undefined
   #cone: ConeNat | undefined
   /** With sources of music alone. */
@@ -77,19 +76,13 @@ export class SipHelper extends EventEmitter<HelperEvents> {
   }
 
   /** Resolves when packets are being handled. */
-  async start(): Promise<void> {
-    if (!this.#undo.isEmpty) throw new CthelperError('ERR_IN_USE', 'start', 'this helper is started already')
-    try {
-      await this.#start()
-    } catch (error) {
-      await this.#unwind()
-      throw error
-    }
+  start(): Promise<void> {
+    return this.#lifecycle.start(() => this.#start())
   }
 
   async #start(): Promise<void> {
     const settings = this.#settings
-    const undo = this.#undo
+    const { undo } = this.#lifecycle
     const { netns, inside, outside, zone } = settings
     const { translates } = MODES[settings.mode]
     const onError = (error: Error) => this.#onError(error)
@@ -192,7 +185,11 @@ export class SipHelper extends EventEmitter<HelperEvents> {
    * Takes everything back: table, queues, pinholes with their live flows, leases. Calls under way lose their media; to leave
    * calls running (an update), end the process instead: pinholes then last for the lease and flows for as long as they flow.
    */
-  async stop(): Promise<void> {
+  stop(): Promise<void> {
+    return this.#lifecycle.stop(() => this.#end())
+  }
+
+  async #end(): Promise<void> {
     const running = this.#running
     this.#running = undefined
     if (running) {
@@ -202,12 +199,6 @@ export class SipHelper extends EventEmitter<HelperEvents> {
     }
     await this.#music?.settled()
     this.#music = undefined
-    await this.#unwind()
-  }
-
-  async #unwind(): Promise<void> {
-    const [error] = await this.#undo.unwind()
-    if (error) this.#onError(error as Error)
   }
 
   calls(): CallInfo[] {
@@ -268,8 +259,7 @@ export class SipHelper extends EventEmitter<HelperEvents> {
 
   #onError(error: Error): void {
     this.#counters.add('errors')
-    if (this.listenerCount('error') > 0) this.emit('error', error)
-    else process.emitWarning(error)
+    raise(this, error)
   }
 }
 
