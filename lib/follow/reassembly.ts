@@ -14,6 +14,8 @@ export type Taken = 'new' | 'known' | 'conflict' | 'full'
 const ROOM = 262_144
 /** Runs beyond a hole; and as many before it, which are joined when there are more. */
 const MOST_RUNS = 1024
+/** What a run takes besides what it says: two objects and their places. */
+const RUN_BYTES = 128
 
 /**
  * One direction of a TCP connection as somebody between its ends puts it together (RFC 9293 3.4, 3.10.7.4). Bytes are kept until the
@@ -49,9 +51,9 @@ export class Reassembly {
     return this.#isEndAcknowledged
   }
 
-  /** Bytes kept. */
+  /** Bytes of memory taken by what is kept. */
   get size(): number {
-    return this.#runs.reduce((sum, { bytes }) => sum + bytes.length, 0)
+    return this.#runs.reduce((sum, { bytes }) => sum + bytes.length + RUN_BYTES, 0)
   }
 
   /** Of a sequence number (RFC 9293 3.4), the position that is nearest to what is read next. */

@@ -18,7 +18,11 @@ const AFTER_FILTERS = 150
 /**
  * Chains that show the segments of TCP connections as they go by, both ways, as data, for a table that has the sets and the chain
  * `queues`: `tcp_forward`, and with `machine` `tcp_input` and `tcp_output` (filter, priority 150). With bypass, so that connections go
- * on untouched while nobody listens.
+ * on untouched while nobody listens. Throws nothing.
+ *
+ * @example
+ * const { chains, ...table } = sipTable({ translates: false, inside: ['lan0'], outside: ['wan0'], queue: 5060 })
+ * const followed = { ...table, chains: [...chains, ...followTable({ contactSet: (family) => `tcp_contacts${family}` })] }
  */
 export function followTable({
   machine = false,

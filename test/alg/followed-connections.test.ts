@@ -236,7 +236,7 @@ t.test('only what was seen from its beginning is followed', async (t) => {
   world.packet(client, server, { sequence: 9, flags: SYN })
   world.packet(server, client, answer)
   world.packet(client, server, data)
-  t.same(world.judged, [], 'an answer to something else')
+  t.same([world.judged, world.connections.size.connections], [[], 0], 'an answer to something else')
   world.packet(client, server, { sequence: 10, flags: SYN })
   world.packet(server, client, answer, 'in')
   world.packet(client, server, data)
@@ -293,6 +293,14 @@ t.test('budgets: connections of a host and in all, bytes of a host', async (t) =
     world.counts.filter((it) => it !== 'tcp-connections'),
     ['tcp-host-exhausted', 'tcp-connections-exhausted', 'tcp-connections-exhausted'],
   )
+  const patient = new World()
+  for (let i = 0; i < 5; i++) {
+    const line = new Line(patient)
+    line.say('client', '', { flags: FIN })
+    line.say('server', '', { flags: FIN })
+    line.say('client', '')
+  }
+  t.same(new Set(patient.counts), new Set(['tcp-connections']), 'one that is over counts no more')
   const greedy = new World()
   const lines = [new Line(greedy), new Line(greedy)]
   const text = message(1, 60_000).slice(0, 30_000)

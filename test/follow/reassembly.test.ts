@@ -83,6 +83,7 @@ t.test('memory is bounded, and a hole can always be filled', async (t) => {
     stream.read()
   }
   t.equal(stream.next, 4999)
+  t.ok(stream.size < 4999 + 1024 + 2048 * 128, `${stream.size} bytes: runs that follow on each other are joined`)
   t.equal(stream.take(4998, part(5, 6), false), 'conflict', 'what was joined is compared as well')
 })
 
@@ -107,7 +108,7 @@ t.test('law: whatever comes, nothing is thrown, and no more is kept than there i
         else if (kind === 'acknowledge') stream.acknowledge(sequence)
         else stream.take(stream.positionOf(sequence), bytes, isLast)
       }
-      return stream.size <= 262_144 && stream.next >= 0
+      return stream.size <= 262_144 + 2048 * 128 && stream.next >= 0
     }),
     runs(500),
   )

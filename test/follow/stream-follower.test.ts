@@ -110,3 +110,12 @@ t.test('no more waits than the sender can say again', async (t) => {
   t.equal(fates.filter((it) => it === 'wait').length, 255)
   t.equal(fates.at(-1), 'drop')
 })
+
+t.test('what is too far ahead is not kept, and does not go on', async (t) => {
+  const text = message(1, 300_000)
+  const line = new Line(text, 0, false)
+  t.equal(line.send({ at: 262_000, end: 263_000 }), 'drop')
+  t.equal(line.send({ at: 0, end: 1000 }), 'pass')
+  t.equal(line.acknowledge(), true)
+  t.equal(line.send({ at: 262_000, end: 263_000 }), 'pass', 'there is room when the receiver has what was before it')
+})
