@@ -9,7 +9,7 @@ import {
   type TranslationElement,
   translationElement,
   translationMaps,
-  translationTable,
+  withTranslation,
 } from '../nftables/index.js'
 import type { PinholeKernel } from './pinholes.js'
 import { keyOfAnchor } from './standing.js'
@@ -227,8 +227,7 @@ export class TranslationMaps implements PinholeKernel {
       if (this.#entries.has(key) || untilMs <= now) continue
       elements.get(set)!.push({ ...(element as { key: string[] }), timeoutSec: (untilMs - now) / 1000 })
     }
-    const { sets, chains } = translationTable({ zone, elements })
-    return { ...table, sets: [...(table.sets ?? []), ...sets], chains: [...table.chains, ...chains] }
+    return withTranslation(table, { zone, elements })
   }
 
   /** Adds what came while the table was being put back. */

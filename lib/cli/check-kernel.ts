@@ -129,7 +129,9 @@ async function wayOfMedia(context: CheckContext, conntrack: Conntrack, helper: s
   const trial = await tryCarrier(conntrack, helper, 'function')
   if (!trial.failure)
     return ['ok', 'media goes through expectations with the NAT function sip (nf_nat_sip), in the kernel']
-  const isLoadable = commandOutput(context, ['modprobe', '-n', 'nf_nat_sip']) !== undefined
+  // The module may be there, and the administrator's `install` command in the place of its loading.
+  const loading = commandOutput(context, ['modprobe', '--show-depends', 'nf_nat_sip']) ?? ''
+  const isLoadable = /^insmod \S*nf_nat_sip/m.test(loading)
   if (isLoadable)
     return [
       'warn',

@@ -1,6 +1,7 @@
 import type { Side } from '../../types/flow.js'
 import { MACHINE, MODES, settingsOf, tableOf, tcpHandling, withTcp } from '../alg/index.js'
 import { CthelperError } from '../base/errors.js'
+import { withTranslation } from '../nftables/index.js'
 import type { Command, Invocation } from './command.js'
 import { configOption, runOptions } from './config.js'
 import type { ExitCode } from './failure.js'
@@ -14,7 +15,7 @@ export const ruleset: Command = {
   operands: [],
   options: [...helperSettings, ...processSettings, configOption],
   notes: [
-    'Takes the options of run. Changes nothing. Whether this kernel needs the chain forward is asked of it; where it may not be asked, the chain is printed.',
+    'Takes the options of run. Changes nothing. Whether this kernel needs the chain forward is asked of it; where it may not be asked, the chain is printed. What the maps translate by is printed with --translation maps.',
   ],
   run: print,
 }
@@ -32,7 +33,8 @@ async function print({ given, out }: Invocation): Promise<ExitCode> {
   const ruleNames = (side: Side) => settings[side].filter((name) => name !== MACHINE)
   const table = tableOf(settings, { ruleNames }, firstPacketQueue)
   const handling = tcpHandling({ ...settings, isScripted: own.script !== undefined }, undefined)
-  out(tableText(withTcp(table, handling, settings, { ruleNames }, firstPacketQueue)))
+  const full = withTcp(table, handling, settings, { ruleNames }, firstPacketQueue)
+  out(tableText(settings.translation === 'maps' ? withTranslation(full, { zone: settings.zone }) : full))
   return 0
 }
 

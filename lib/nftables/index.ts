@@ -32,4 +32,5 @@ export {
   translationElement,
   translationMaps,
   translationTable,
+  withTranslation,
 } from './translation-table.js'

@@ -1,5 +1,5 @@
 import type { Endpoint, Family } from '../../types/endpoint.js'
-import type { Chain, Expression, NamedSet, PacketField, Rule, SetElement } from '../../types/nftables.js'
+import type { Chain, Expression, NamedSet, PacketField, Rule, SetElement, Table } from '../../types/nftables.js'
 
 /** How the first packet of an expected flow is translated: what it says when it comes, and what is put in its place. */
 export type FlowTranslation = {
@@ -118,6 +118,12 @@ export function translationTable({ zone = 0, elements }: TranslationTableOptions
     natChain('translate_out', 'postrouting', BEFORE_SOURCE_NAT, rulesOf('out')),
   ]
   return { sets, chains }
+}
+
+/** The table with that. */
+export function withTranslation(table: Table, options?: TranslationTableOptions): Table {
+  const { sets, chains } = translationTable(options)
+  return { ...table, sets: [...(table.sets ?? []), ...sets], chains: [...table.chains, ...chains] }
 }
 
 const translate = (kind: Kind, family: Family, protocol: Transport): Expression => ({

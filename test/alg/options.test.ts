@@ -59,6 +59,7 @@ t.test('every value is taken', async (t) => {
     inside: ['lan0', 'lan1'],
     outside: ['ppp0'],
     mode: 'gateway',
+    translation: 'maps',
     netns: '/run/netns/lab',
     ports: [5060, 5070],
     queue: 0,
@@ -83,6 +84,7 @@ t.test('every value is taken', async (t) => {
   }
   t.match(settingsOf(options), {
     inside: ['lan0', 'lan1'],
+    translation: 'maps',
     netns: '/run/netns/lab',
     ports: [5060, 5070],
     queue: 0,
@@ -119,6 +121,8 @@ const wrong: readonly [string, Record<string, unknown>][] = [
   ['mode', { mode: 'toString' }],
   ['masquerade', { mode: 'firewall', masquerade: true }],
   ['media.ports', { mode: 'firewall', media: { ports: [30000, 30010] } }],
+  ['translation', { translation: 'none' }],
+  ['translation', { mode: 'firewall', translation: 'auto' }],
   ['netns', { netns: 5 }],
   ['netns', { netns: '' }],
   ['ports', { ports: [] }],

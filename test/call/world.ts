@@ -84,6 +84,8 @@ export const sdp = (address: string, ...ports: number[]): string => sdpText({ ad
 
 export interface WorldOptions extends Partial<EngineOptions> {
   readonly pinholes?: Partial<PinholesOptions>
+  /** Default one of its own. With `pinholes.kernel` the one behind that. */
+  readonly kernel?: FakeConntrack
   readonly expectMax?: number
 }
 
@@ -99,11 +101,13 @@ export class World {
   now = 1_700_000_000_000
   readonly #flows = new Map<string, Flow>()
 
-  constructor({ pinholes, expectMax, ...options }: WorldOptions = {}) {
-    this.kernel = new FakeConntrack({
-      helpers: { cthelper: Array.from({ length: 3 }, () => ({ maxExpected: 0, timeoutSec: 120 })) },
-      ...(expectMax === undefined ? {} : { expectMax }),
-    })
+  constructor({ pinholes, expectMax, kernel, ...options }: WorldOptions = {}) {
+    this.kernel =
+      kernel ??
+      new FakeConntrack({
+        helpers: { cthelper: Array.from({ length: 3 }, () => ({ maxExpected: 0, timeoutSec: 120 })) },
+        ...(expectMax === undefined ? {} : { expectMax }),
+      })
     this.pinholes = new Pinholes({
       kernel: this.kernel,
       carrier: { name: 'cthelper', timeoutSec: 120 },

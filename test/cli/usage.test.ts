@@ -33,6 +33,8 @@ const mistakes: readonly (readonly [args: readonly string[], said: RegExp])[] = 
   [['run', ...ends, '--mode', 'bridge'], /--mode: "bridge" is none of gateway, pbx, firewall/],
   [['run', ...ends, '--media-ports', '30000'], /--media-ports: "30000" is not FIRST-LAST/],
   [['run', ...ends, '--media-ports', '80-90'], /--media-ports: 80 is not a whole number from 1024/],
+  [['run', ...ends, '--translation', 'nat'], /--translation: "nat" is none of auto, function, maps/],
+  [['run', ...ends, '--mode', 'firewall', '--translation', 'maps'], /--translation: mode firewall translates nothing/],
   [['run', ...ends, '--media-source', 'all'], /--media-source: "all" is none of exact, latch, address/],
   [['run', ...ends, '--media-host', 'pbx'], /--media-host: "pbx" is no IP address/],
   [['run', ...ends, '--sip-port', '5060,x'], /--sip-port: "5060,x" is not a whole number/],

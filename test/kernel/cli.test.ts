@@ -264,9 +264,9 @@ t.test('masquerade and forwarding come and go with the process', { skip }, async
 
 t.test('ruleset prints what run installs', { skip }, async (t) => {
   const { cli } = await opened(t)
-  const options = ['--inside', 'lan0', '--outside', 'wan0', '--masquerade', '--sip-port', '5060,5080']
-  const { stdout } = await cli.cli('ruleset', ...options)
-  const running = await cli.run('--masquerade', '--sip-port', '5060,5080')
+  const options = ['--masquerade', '--sip-port', '5060,5080', '--translation', 'maps']
+  const { stdout } = await cli.cli('ruleset', '--inside', 'lan0', '--outside', 'wan0', ...options)
+  const running = await cli.run(...options)
   const listed = cli.lab.gateway.runSync(['nft', 'list', 'table', 'inet', 'cthelper'])
   t.equal(
     stdout,

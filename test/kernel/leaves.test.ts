@@ -29,6 +29,7 @@ const all: Record<string, Partial<SipHelperOptions>> = {
   gateway: {},
   'gateway, masquerade': { masquerade: true, media: { ports: [30000, 30010] } },
   'pbx, masquerade': { mode: 'pbx', masquerade: true, inside: ['lan0', 'lo'] },
+  'gateway, translation by maps': { translation: 'maps' },
   firewall: { mode: 'firewall' },
 }
 

@@ -112,3 +112,42 @@ for (const family of [4, 6] as const) {
     t.equal((await nftables.listElements('inet', 'media', 'outward')).length, 1)
   })
 }
+
+t.test('several sets are changed in one transaction', { skip }, async (t) => {
+  const { lab, nftables } = await open(t, 4)
+  const map = (name: string): NamedSet => ({
+    name,
+    type: ['ipv4_addr', 'inet_service'],
+    value: 'inet_service',
+    timeouts: true,
+    elements: [],
+  })
+  const [a, b] = [map('a'), map('b')]
+  await nftables.install({ family: 'inet', name: 'several', sets: [a, b], chains: [] })
+  const key = ['192.0.2.1', 1000]
+  const shown = (set: string) => lab.gateway.runSync(['nft', 'list', 'map', 'inet', 'several', set])
+  const change = (...changes: Parameters<typeof nftables.changeElements>[2]) =>
+    nftables.changeElements('inet', 'several', changes)
+  await change(
+    { set: a, remove: [], add: [{ key, value: 1, timeoutSec: 500 }] },
+    { set: b, remove: [], add: [{ key, value: 2, timeoutSec: 500 }] },
+  )
+  t.match(shown('a'), /192\.0\.2\.1 \. 1000 timeout 8m20s expires .* : 1/)
+  t.match(shown('b'), /192\.0\.2\.1 \. 1000 timeout 8m20s expires .* : 2/)
+  await change(
+    { set: a, remove: [key], add: [{ key, value: 3, timeoutSec: 1000 }] },
+    { set: b, remove: [key, ['192.0.2.2', 1]], add: [] },
+  )
+  t.match(shown('a'), /timeout 16m40s expires .* : 3/, 'replaced, with a time of its own')
+  t.notMatch(shown('b'), /192/, 'deleted; what was not there is passed over')
+  const refused = change(
+    { set: b, remove: [], add: [{ key, value: 2 }] },
+    { set: a, remove: [], add: [{ key, value: 4 }] },
+  )
+  await t.rejects(refused, { code: 'ERR_KERNEL', errnoName: 'EEXIST' })
+  t.notMatch(shown('b'), /192/, 'all or none')
+  await t.rejects(change({ set: map('c'), remove: [], add: [{ key, value: 2 }] }), {
+    code: 'ERR_KERNEL',
+    errnoName: 'ENOENT',
+  })
+})

@@ -10,7 +10,10 @@ export TAP_TIMEOUT=${FILE_TIMEOUT:=420}
 while read -r name; do
   echo "# Subtest: test/kernel/$name"
   # The one module that no kernel loads by itself: SipHelper does where it translates, tests of the lower floors do not.
-  [ "$name" = firewall ] || modprobe nf_nat_sip
+  case $name in
+    firewall | maps-auto) modprobe -r nf_nat_sip ;;
+    *) modprobe nf_nat_sip ;;
+  esac
   began=$SECONDS
   timeout -k 10 "$FILE_TIMEOUT" node "test/kernel/$name.test.js" > /tmp/log 2>&1 < /dev/null
   status=$?
