@@ -108,7 +108,7 @@ static long wait_for_room(long sent, long lost, long room) {
   long seen = arrived();
   for (double since = now(); sent - lost - seen >= room;) {
     if (now() - since > LOST_AFTER) return sent - lost - seen;
-    rest(250e-6);
+    rest(1e-3);
     long more = arrived();
     if (more != seen) since = now();
     seen = more;

@@ -24,8 +24,8 @@ import { countingRules, faultOf, inviteText, places } from './invite-text.js'
 const [rounds = 5, seconds = 1, callsARound = 2000] = process.argv.slice(2).map(Number)
 const source = new URL('.', import.meta.url).pathname
 const CALLS = 64
-/** Datagrams on their way: enough to fill every batch, less than any queue holds. */
-const WINDOW = 1024
+/** Datagrams on their way: enough that nobody waits for the sender, who looks once a millisecond; less than any queue holds. */
+const WINDOW = 4096
 const CALL_SLOTS = 32
 
 interface Tools {
