@@ -123,7 +123,12 @@ export class FollowedConnections<Message> {
       if (this.#asked.size > MOST_ASKED) this.#asked.delete(this.#asked.keys().next().value!)
     } else {
       const asked = this.#asked.get(keyOf(destination, source))
-      if (asked && asked.way !== way && acknowledgment === next(asked.sequence)) this.#begin(asked, segment, now)
+      const isAnswer = asked && asked.way !== way && acknowledgment === next(asked.sequence)
+      const refused = isAnswer && this.#begin(asked, segment, now)
+      if (refused) {
+        this.#options.count(refused)
+        if (this.#options.policy.failure === 'drop') return sink.verdict(packet, 'drop')
+      }
     }
     // What a SYN brings along (RFC 7413) is sent again when it has not been acknowledged, and judged then.
     const isBare = data.start === data.end
@@ -131,22 +136,27 @@ export class FollowedConnections<Message> {
     sink.verdict(packet, 'accept', payload ? { payload } : {})
   }
 
-  /** The server has answered. */
-  #begin(asked: Asked, { family, source: server, destination: client, sequence }: SegmentLocation, now: number): void {
-    this.#asked.delete(keyOf(client, server))
+  /** The server has answered. A connection of which there are too many already is not followed, and the reason said. */
+  #begin(
+    asked: Asked,
+    { family, source: server, destination: client, sequence }: SegmentLocation,
+    now: number,
+  ): string | undefined {
     const first = { client: next(asked.sequence), server: next(sequence) }
     const known = this.#followed.get(keyOf(client, server))?.followed
     // Said again; or a server of many answers (SYN cookies), of which the client has taken one by now.
-    if (known && known.first.client === first.client && known.connection.hasBegun) return
+    if (known && known.first.client === first.client && known.connection.hasBegun) return undefined
     if (known) this.#forget(known)
     const refused = this.#hosts.add(client.address)
-    if (refused) return this.#options.count(refused)
+    if (refused) return refused
+    this.#asked.delete(keyOf(client, server))
     this.#options.count('tcp-connections')
     const ends = { family, way: asked.way, client, server }
     const attendant = this.#options.attend(ends)
     const followed = { ends, first, connection: this.#connection(ends, first, attendant), attendant, seenAt: now }
     this.#followed.set(keyOf(client, server), { followed, from: 'client' })
     this.#followed.set(keyOf(server, client), { followed, from: 'server' })
+    return undefined
   }
 
   #connection(

@@ -18,7 +18,7 @@ export function followTcp(options: TcpOptions): Segments {
       hostConnections: budgets.connectionsPerHost,
       hostBytes: budgets.connectionBytesPerHost,
     },
-    policy: { foreign: policy.notSip, malformed: policy.malformed },
+    policy: { foreign: policy.notSip, malformed: policy.malformed, failure: policy.failure },
     cut: () => new SipStream(limits),
     attend: (ends) => attendFollowed(options, ends),
     get: (tuple) => conntrack.get(tuple),

@@ -27,8 +27,8 @@ export interface FollowedConnectionOptions<Message, Held> {
   readonly first: Readonly<Record<End, number>>
   /** Which way goes what the client says. */
   readonly way: Way
-  /** What becomes of a connection that is not of the protocol, or breaks it, or TCP's. */
-  readonly policy: { readonly foreign: 'accept' | 'drop'; readonly malformed: 'accept' | 'drop' }
+  /** What becomes of a connection that is not of the protocol; that breaks it, or TCP's; that cannot be followed any more. */
+  readonly policy: Readonly<Record<'foreign' | 'malformed' | 'failure', 'accept' | 'drop'>>
   cut(way: Way): Cutter<Message>
   now(): number
   /** Calls `done` once, now or later: the message may go on, or the connection ends. */
@@ -77,7 +77,7 @@ export class FollowedConnection<Message, Held> {
           this.#settle()
         }),
       release: (held) => release(held, 'pass'),
-      onOver: (over) => this.#over(over),
+      onOver: ({ kind, reason }) => this.#end(kind, reason),
     })
   }
 
@@ -115,9 +115,9 @@ export class FollowedConnection<Message, Held> {
   #check(from: End, { acknowledgment, isUrgent }: SeenSegment): void {
     const other = this.#streams[from === 'client' ? 'server' : 'client']
     // It went by another way, or while nobody listened to the queue.
-    if (acknowledgment !== undefined && !other.acknowledge(acknowledgment)) this.pass('tcp-unseen')
+    if (acknowledgment !== undefined && !other.acknowledge(acknowledgment)) this.#end('failure', 'tcp-unseen')
     // Receivers take the urgent byte out of the stream, or leave it in (RFC 6093 2.1).
-    else if (isUrgent) this.#over({ kind: 'malformed', reason: 'tcp-urgent' })
+    else if (isUrgent) this.#end('malformed', 'tcp-urgent')
   }
 
   /** Nobody is told in vain: an end that has got a reset answers what comes then with one of its own. */
@@ -132,7 +132,7 @@ export class FollowedConnection<Message, Held> {
     return this.#state === 'reset'
   }
 
-  #over({ kind, reason }: Over): void {
+  #end(kind: Over['kind'] | 'failure', reason: string): void {
     if (this.#options.policy[kind] === 'drop') this.reset(reason)
     else this.pass(reason)
   }
@@ -144,7 +144,7 @@ export class FollowedConnection<Message, Held> {
       return waitingSince !== 0 && now - waitingSince > MESSAGE_MS
     })
     if (!isLate || this.#state !== 'followed') return
-    this.#over({ kind: 'malformed', reason: 'message-unfinished' })
+    this.#end('malformed', 'message-unfinished')
     this.#settle()
   }
 

@@ -32,7 +32,7 @@ class World {
     this.connections = new FollowedConnections<SipMessage>({
       wayOf: ({ indev, outdev }) => (indev === outdev ? undefined : indev === 1 ? 'out' : 'in'),
       limits: { connections: 10, hostConnections: 3, hostBytes: 100_000 },
-      policy: { foreign: 'accept', malformed: 'accept' },
+      policy: { foreign: 'accept', malformed: 'accept', failure: 'accept' },
       cut: () => new SipStream({ maxBytes: 65_535 }),
       attend: ({ client }) => ({
         judge: ({ callId }, way, done) => {
@@ -207,19 +207,35 @@ t.test('what is not SIP, or breaks it, or TCP, is left alone, or reset', async (
     t.same(line.say('server', register), ['accept'])
     t.same(world.counts, ['tcp-connections', reason])
     t.same([world.judged, world.connections.size.connections], [[], 0], 'nothing is read any more')
-    const strict = new World({ policy: { foreign: 'drop', malformed: 'drop' } })
+    const strict = new World({ policy: { foreign: 'drop', malformed: 'drop', failure: 'accept' } })
     t.match(does(new Line(strict)), [/^reset 1001 0$/], `${reason}, by policy`)
     t.same(strict.counts, ['tcp-connections', reason, 'tcp-reset'])
   }
 })
 
 t.test('what went by unseen ends the following, and nothing else', async (t) => {
-  const world = new World({ policy: { foreign: 'drop', malformed: 'drop' } })
+  const world = new World({ policy: { foreign: 'drop', malformed: 'drop', failure: 'accept' } })
   const line = new Line(world)
   line.next.client += 100
   t.same(line.say('server', ''), ['accept'])
   t.same(line.say('client', message(1)), ['accept'])
   t.same([world.judged, world.counts], [[], ['tcp-connections', 'tcp-unseen']])
+})
+
+t.test('by policy what cannot be followed does not go on', async (t) => {
+  const world = new World({ policy: { foreign: 'accept', malformed: 'accept', failure: 'drop' } })
+  const line = new Line(world)
+  line.next.client += 100
+  t.same(line.say('server', ''), ['reset 5001 0'])
+  t.same(world.counts, ['tcp-connections', 'tcp-unseen', 'tcp-reset'])
+  for (let i = 0; i < 2; i++) new Line(world)
+  const [client, server] = [{ ...line.client, port: 1 }, line.server]
+  for (let i = 0; i < 2; i++) {
+    t.same(world.packet(client, server, { sequence: 1, flags: SYN }), ['accept'])
+    const answer = { sequence: 50, acknowledgment: 2, flags: SYN | ACK }
+    t.same(world.packet(server, client, answer), ['drop'], 'one too many, however often it is answered')
+    t.same(world.packet(server, client, answer), ['drop'])
+  }
 })
 
 t.test('only what was seen from its beginning is followed', async (t) => {
