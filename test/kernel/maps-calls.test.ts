@@ -3,7 +3,5 @@ process.env.CTHELPER_TRANSLATION = 'maps'
 await import('./call.test.js')
 await import('./dialog.test.js')
 await import('./eager.test.js')
-await import('./own-outside.test.js')
-await import('./media-kinds.test.js')
 
 export {}

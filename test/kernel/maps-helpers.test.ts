@@ -2,7 +2,5 @@
 process.env.CTHELPER_TRANSLATION = 'maps'
 await import('./cone.test.js')
 await import('./tftp.test.js')
-await import('./stream-helper.test.js')
-await import('./rtsp.test.js')
 
 export {}

@@ -2,6 +2,5 @@
 process.env.CTHELPER_TRANSLATION = 'maps'
 await import('./pbx.test.js')
 await import('./tcp.test.js')
-await import('./tcp-mixed.test.js')
 
 export {}
