@@ -1,3 +1,4 @@
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { runs } from '../law.js'
@@ -48,12 +49,13 @@ t.test(
           line.judge()
           line.acknowledge()
         }
-        t.equal(line.judged.join(), bodies.map((_, i) => i).join())
-        t.same([line.early, line.over], [0, []])
+        strictEqual(line.judged.join(), bodies.map((_, i) => i).join())
+        deepStrictEqual([line.early, line.over], [0, []])
         return line.received === text.length + 1 && line.follower.isEnded && line.follower.size === 0
       }),
       runs(300),
     )
+    t.pass()
   },
 )
 

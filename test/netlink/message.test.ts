@@ -1,28 +1,33 @@
+import { deepStrictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { encode, text, u32, Writer } from '../../lib/netlink/attribute.js'
 import { decodeDone, decodeError, decodeMessages, writeMessage } from '../../lib/netlink/message.js'
 import { runs } from '../law.js'
 
-const message = fc.record({
-  type: fc.integer({ min: 0, max: 65535 }),
-  flags: fc.integer({ min: 0, max: 65535 }),
-  sequence: fc.integer({ min: 0, max: 0xffffffff }),
-  payload: fc.uint8Array({ maxLength: 40 }),
-})
+const message = fc.record(
+  {
+    type: fc.integer({ min: 0, max: 65535 }),
+    flags: fc.integer({ min: 0, max: 65535 }),
+    sequence: fc.integer({ min: 0, max: 0xffffffff }),
+    payload: fc.uint8Array({ maxLength: 40 }),
+  },
+  { noNullPrototype: true },
+)
 
 t.test('what is written is read back', async (t) => {
   fc.assert(
     fc.property(fc.array(message, { maxLength: 5 }), (messages) => {
       const writer = new Writer(16)
       for (const { type, flags, sequence, payload } of messages) writeMessage(writer, type, flags, sequence, payload)
-      t.same(
+      deepStrictEqual(
         decodeMessages(writer.bytes()).map((found) => ({ ...found, payload: Uint8Array.from(found.payload) })),
         messages,
       )
     }),
     runs(200),
   )
+  t.pass()
 })
 
 t.test('any bytes: messages lie inside, nothing throws', async (t) => {

@@ -1,3 +1,4 @@
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { decode, encode, type TypeOf, Writer } from '../../lib/netlink/attribute.js'
@@ -63,7 +64,7 @@ t.test('the fast reader says what the table says', async (t) => {
       const packet = readPacket(datagram, offset, datagram.length, lease())!
       const expected = decode(packetTable, found)
       const payload = [...(expected.payload ?? [])]
-      t.same(contents(packet), {
+      deepStrictEqual(contents(packet), {
         id: expected.header!.id,
         hook: hooks[expected.header!.hook],
         etherType: expected.header!.etherType,
@@ -84,6 +85,7 @@ t.test('the fast reader says what the table says', async (t) => {
     }),
     runs(300),
   )
+  t.pass()
 })
 
 t.test('a detached copy says the same after the buffer is used again', async (t) => {
@@ -96,11 +98,12 @@ t.test('a detached copy says the same after the buffer is used again', async (t)
       const copy = packet.detach()
       datagram.fill(0xee)
       batch.isLive = false
-      t.same(contents(copy), before)
-      t.equal(copy.detach(), copy)
+      deepStrictEqual(contents(copy), before)
+      strictEqual(copy.detach(), copy)
     }),
     runs(100),
   )
+  t.pass()
 })
 
 t.test('borrowed bytes are refused when the batch is over', async (t) => {

@@ -1,3 +1,4 @@
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { decode, encode, Writer } from '../../lib/netlink/attribute.js'
@@ -139,12 +140,13 @@ t.test('in whatever order verdicts are given, the kernel ends with just these', 
       }
       for (const run of later) run()
       await Promise.resolve()
-      t.same([...kernel.decided].sort(), [...expected].sort())
-      t.same(kernel.refused, [])
-      t.equal(queue.counters().verdicts, expected.size)
+      deepStrictEqual([...kernel.decided].sort(), [...expected].sort())
+      deepStrictEqual(kernel.refused, [])
+      strictEqual(queue.counters().verdicts, expected.size)
     }),
     runs(300),
   )
+  t.pass()
 })
 
 function opened(

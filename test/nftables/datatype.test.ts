@@ -1,3 +1,4 @@
+import { deepStrictEqual, strictEqual } from 'node:assert/strict'
 import fc from 'fast-check'
 import t from 'tap'
 import { canonicalAddress } from '../../lib/base/address.js'
@@ -26,25 +27,27 @@ const key = fc
   .array(type, { minLength: 1, maxLength: 5 })
   .chain((types) => fc.tuple(fc.constant(types), fc.tuple(...types.map((type) => values[type]))))
 
-t.test('law: what is encoded decodes to the same, in the length the kernel is told', async () => {
+t.test('law: what is encoded decodes to the same, in the length the kernel is told', async (t) => {
   fc.assert(
     fc.property(key, ([types, parts]) => {
       const value = parts.length === 1 ? parts[0]! : parts
       const bytes = encodeValue(types, value, 'law')
-      t.equal(bytes.length, typeLength(types))
-      t.same(decodeValue(types, bytes), value)
+      strictEqual(bytes.length, typeLength(types))
+      deepStrictEqual(decodeValue(types, bytes), value)
     }),
     runs(200),
   )
+  t.pass()
 })
 
-t.test('law: type numbers name their types', async () => {
+t.test('law: type numbers name their types', async (t) => {
   fc.assert(
     fc.property(fc.array(type, { minLength: 1, maxLength: 5 }), (types) => {
-      t.same(typesOf(typeNumber(types)), types)
+      deepStrictEqual(typesOf(typeNumber(types)), types)
     }),
     runs(100),
   )
+  t.pass()
 })
 
 // `nft --debug=mnl add set ...` (1.0.6): NFTA_SET_KEY_TYPE and NFTA_SET_KEY_LEN.
