@@ -1,6 +1,7 @@
 /** The options of `cthelper run`, one row each: its flag, where its value stands in `SipHelperOptions`, and how it is read. */
 import { type BudgetRow, budgetTable } from '../call/index.js'
 import type { OptionRow } from './command.js'
+import { callers, type Given, isOn, list, mark, number, numbers, portRange, text } from './setting-values.js'
 
 export type ConfigValue = string | number | boolean | readonly (string | number)[]
 
@@ -8,41 +9,7 @@ export interface SettingRow extends OptionRow {
   /** Place in the configuration, `media.ports`: that of types/options.d.ts, or the command's own (`socket`, `log`, `metrics`). */
   readonly key: string
   /** The value as configuration; undefined when the text is none. Ranges are checked where the options are used. */
-  readonly read: (given: string | true | readonly string[]) => ConfigValue | undefined
-}
-
-type Given = string | true | readonly string[]
-
-const text = (given: Given): string | undefined => (typeof given === 'string' ? given : undefined)
-const number = (given: Given): number | undefined => wholeNumber(text(given))
-const list = (given: Given): readonly string[] | undefined => (Array.isArray(given) ? given : undefined)
-const isOn = (given: Given): true | undefined => given === true || undefined
-
-function wholeNumber(given: string | undefined): number | undefined {
-  return given !== undefined && /^\d{1,9}$/.test(given) ? Number(given) : undefined
-}
-
-/** Decimal, or hexadecimal as `ip rule` prints it. */
-function mark(given: Given): number | undefined {
-  const value = text(given) ?? ''
-  return /^(0x[0-9a-f]{1,8}|\d{1,10})$/i.test(value) ? Number(value) : undefined
-}
-
-function numbers(given: Given): readonly number[] | undefined {
-  const values = list(given)?.map(wholeNumber)
-  return values?.every((it): it is number => it !== undefined) ? values : undefined
-}
-
-function portRange(given: Given): readonly number[] | undefined {
-  const [, first, last] = /^(\d{1,5})-(\d{1,5})$/.exec(text(given) ?? '') ?? []
-  return first && last ? [Number(first), Number(last)] : undefined
-}
-
-/** `registrar` and `any` are words of their own; anything else is a list of addresses. */
-function callers(given: Given): string | readonly string[] | undefined {
-  const values = list(given)
-  const [word] = values ?? []
-  return values?.length === 1 && (word === 'registrar' || word === 'any') ? word : values
+  readonly read: (given: Given) => ConfigValue | undefined
 }
 
 const verdict = (name: string, key: string, what: string): SettingRow => ({

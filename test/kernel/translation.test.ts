@@ -98,6 +98,8 @@ for (const family of [4, 6] as const) {
     t.match(await hears(audio, far.local, far), { packets: 5, from: advertised }, 'outwards')
     t.match(await hears(other, advertised, audio), { packets: 5, from: other.local }, 'inwards')
     t.match(await hears(audio, far.local, far), { packets: 5, from: advertised }, 'outwards as before')
+    const third = await scene.outside(6667, 'mediaServer')
+    t.match(await hears(third, advertised, audio), { packets: 0 }, 'there are entries, but no way for a second port')
     t.match(await hears(stranger, advertised, audio), { packets: 0 }, 'no rule of a filter keeps the stranger out')
     const translated = (await conntrackEntries(gateway)).filter(
       ({ original, reply }) =>
