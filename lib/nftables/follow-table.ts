@@ -36,7 +36,7 @@ export function followTable({
   )
   const contacts = CONTACTS.map(
     ([family, ...key]): Rule => ({
-      expressions: [{ kind: 'l4proto', is: TCP }, { kind: 'key-set', key, set: contactSet(family) }, goto],
+      expressions: [{ kind: 'key-set', key, set: contactSet(family) }, goto],
       comment: 'contact',
     }),
   )
@@ -51,7 +51,6 @@ export function followTable({
   }))
 }
 
-const TCP = 6
 const CONTACTS: readonly (readonly [Family, ...PacketField[]])[] = [
   [4, 'ip saddr', 'tcp sport'],
   [4, 'ip daddr', 'tcp dport'],

@@ -262,18 +262,21 @@ t.test('masquerade and forwarding come and go with the process', { skip }, async
   t.equal(cli.lab.gateway.runSync(['cat', '/proc/sys/net/ipv4/ip_forward']).trim(), '0')
 })
 
-t.test('ruleset prints what run installs', { skip }, async (t) => {
-  const { cli } = await opened(t)
-  const options = ['--masquerade', '--sip-port', '5060,5080', '--translation', 'maps']
-  const { stdout } = await cli.cli('ruleset', '--inside', 'lan0', '--outside', 'wan0', ...options)
-  const running = await cli.run(...options)
-  const listed = cli.lab.gateway.runSync(['nft', 'list', 'table', 'inet', 'cthelper'])
-  t.equal(
-    stdout,
-    listed.replaceAll(' packets 0 bytes 0', '').replaceAll(/queue (flags bypass )?to (\d+)/g, 'queue num $2 bypass'),
-  )
-  await running.end('SIGTERM')
-})
+for (const options of [
+  ['--masquerade', '--sip-port', '5060,5080', '--translation', 'maps'],
+  ['--mode', 'firewall', '--inside', 'lo'],
+])
+  t.test(`ruleset prints what run installs: ${options.join(' ')}`, { skip }, async (t) => {
+    const { cli } = await opened(t)
+    const { stdout } = await cli.cli('ruleset', '--inside', 'lan0', '--outside', 'wan0', ...options)
+    const running = await cli.run(...options)
+    const listed = cli.lab.gateway.runSync(['nft', 'list', 'table', 'inet', 'cthelper'])
+    t.equal(
+      stdout,
+      listed.replaceAll(' packets 0 bytes 0', '').replaceAll(/queue (flags bypass )?to (\d+)/g, 'queue num $2 bypass'),
+    )
+    await running.end('SIGTERM')
+  })
 
 t.test('check sees what is in the way', { skip }, async (t) => {
   const { cli } = await opened(t)
@@ -284,6 +287,10 @@ t.test('check sees what is in the way', { skip }, async (t) => {
   t.match(all.stdout, /ok +interfaces +wan0 is up/)
   t.match(all.stdout, /ok +tcp +SIP over TCP can be helped/)
   t.match(all.stdout, /ok +tcp +TLS is not inspected/)
+  const firewall = await cli.ask('check', '--inside', 'lan0', '--outside', 'wan0', '--mode', 'firewall', '--zone', '3')
+  t.match(firewall.stdout, /ok +tcp +SIP over TCP is helped as it goes by/)
+  const zone = await cli.ask('check', '--inside', 'lan0', '--outside', 'wan0', '--zone', '3')
+  t.match(zone.stdout, /ok +tcp +SIP over TCP passes as it is: conntracks are in zone 3/)
   t.match((await cli.ask('check', '--tcp', 'off')).stdout, /ok +tcp +SIP over TCP passes as it is: switched off/)
   const before = gateway.runSync(['nft', 'list', 'ruleset'])
   t.equal(

@@ -1,6 +1,5 @@
 import t from 'tap'
-import { isTcp, locateSegment, withDestination } from '../../lib/packet/index.js'
-import { withoutData } from '../../lib/packet/segment.js'
+import { isTcp, locateSegment, withDestination, withoutData } from '../../lib/packet/index.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import { packetV4, packetV6 } from './packets.js'
 import { plainTcpChecksum, syn, tcpPacket } from './segments.js'
