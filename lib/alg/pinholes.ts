@@ -8,7 +8,15 @@ import { FlowIndex } from './flow-index.js'
 import type { ComponentSpec, Translator } from './path-expectations.js'
 import { type Failure, failureOf, isClash, type Refused, refusalIn } from './refused-ways.js'
 import { Settling } from './settling.js'
-import { type AdmittedFlow, componentOf, inherits, isTranslated, keyOfAnchor, Standing } from './standing.js'
+import {
+  type AdmittedFlow,
+  componentOf,
+  inherits,
+  isTranslated,
+  keyOfAnchor,
+  MappedStanding,
+  Standing,
+} from './standing.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
 export interface PinholeKernel {
@@ -44,11 +52,13 @@ export class Pinholes {
   readonly #closed = new Map<number, number>()
   readonly #settling = new Settling()
   readonly #translator: Translator
+  readonly #Standing: typeof Standing
   #next: number
 
   constructor(options: PinholesOptions) {
     this.#options = options
     this.#translator = options.translator ?? 'function'
+    this.#Standing = this.#translator === 'maps' ? MappedStanding : Standing
     this.#next = options.firstAnchor ?? Math.floor(Math.random() * ANCHOR_COUNT)
   }
 
@@ -160,7 +170,7 @@ export class Pinholes {
     const renewAt = this.#renewAt(now)
     let standing: Standing
     do {
-      standing = new Standing(path, this.#next, renewAt, this.#translator)
+      standing = new this.#Standing(path, this.#next, renewAt)
       this.#next = (this.#next + 1) % ANCHOR_COUNT
     } while (this.#byAnchor.has(standing.key))
     path.kernel = standing

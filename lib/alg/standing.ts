@@ -26,18 +26,21 @@ export interface AdmittedFlow {
 export class Standing {
   readonly path: Path
   readonly number: number
-  readonly #translator: Translator
   /** Bit n: both directions of component n have settled on one flow, and its expectations have been given back. */
   settled = 0
   flows: readonly AdmittedFlow[] = NO_FLOWS
   /** Seconds since the epoch. */
   renewAt: number
 
-  constructor(path: Path, number: number, renewAt: number, translator: Translator) {
+  constructor(path: Path, number: number, renewAt: number) {
     this.path = path
     this.number = number
     this.renewAt = renewAt
-    this.#translator = translator
+  }
+
+  /** Who translates what it lets in; the same for all of a process, and no field of each. */
+  get translator(): Translator {
+    return 'function'
   }
 
   get key(): number {
@@ -56,7 +59,7 @@ export class Standing {
   }
 
   get components(): ComponentSpec[] {
-    return componentsOf(this.path, this.anchor, this.#translator)
+    return componentsOf(this.path, this.anchor, this.translator)
   }
 
   isSettled(component: number): boolean {
@@ -104,6 +107,13 @@ export class Standing {
     const far = { address: farAddress, port: farPort }
     const [source, destination] = isInbound ? [far, outside] : [inside, far]
     return { family: this.path.family, protocol: protocolOf(this.path), source, destination }
+  }
+}
+
+/** One whose flows the maps of our table translate. */
+export class MappedStanding extends Standing {
+  override get translator(): Translator {
+    return 'maps'
   }
 }
 
