@@ -52,6 +52,15 @@ export class CliLab {
     return running
   }
 
+  /** Resolves when somebody has connected to the control socket: in the list of them it then stands twice (proc(5), /proc/net/unix). */
+  async connected(): Promise<void> {
+    for (const until = performance.now() + scaled(10_000); performance.now() < until; await pause(20)) {
+      const sockets = this.lab.gateway.runSync(['cat', '/proc/net/unix'])
+      if (sockets.split(this.socket).length > 2) return
+    }
+    throw new Error(`nobody has connected to ${this.socket}`)
+  }
+
   async inside(port: number): Promise<UdpEndpoint> {
     return this.#keep(await UdpEndpoint.open(this.lab.phone, { address: this.lab.phones[0]!.v4, port }))
   }
@@ -111,9 +120,9 @@ export class CliProcess {
     return this.stdout.trimEnd().split('\n')
   }
 
-  /** Waits for a line that fits and returns it; rejects when the process has ended or five seconds are over. */
+  /** Waits for a line that fits and returns it; rejects when the process has ended or fifteen seconds are over. */
   async says(pattern: RegExp): Promise<string> {
-    for (const until = performance.now() + scaled(5000); performance.now() < until; await pause(10)) {
+    for (const until = performance.now() + scaled(15_000); performance.now() < until; await pause(10)) {
       const line = this.lines.find((it) => pattern.test(it))
       if (line !== undefined) return line
       if (this.child.exitCode !== null) break

@@ -104,7 +104,7 @@ t.test('watch, and logs for machines', { skip }, async (t) => {
   const { cli, people } = await opened(t)
   const running = await cli.run('--log', 'json', '--mode', 'gateway')
   const watching = cli.cli('calls', '--watch', '--json', '--socket', cli.socket)
-  await pause(500)
+  await cli.connected()
   const { invite, answered } = await ring(people)
   await people.alice.inDialog('BYE', invite, answered, people.bob.endpoint.local)
   await people.bob.respond(await people.bob.receiveRequest('BYE'), 200)
