@@ -1,3 +1,9 @@
+/**
+ * A message that has begun, and of which nothing more has come for so long, is none: TCP itself gives up then (RFC 9293 3.9.1.1, user
+ * timeout). However slow it comes, it is waited for: senders say again what was lost up to two minutes later (Linux, TCP_RTO_MAX).
+ */
+export const STALLED_MS = 300_000
+
 /** The stream is not of the protocol, or breaks it: nobody can say where the next message begins. */
 export interface Over {
   readonly kind: 'foreign' | 'malformed'

@@ -1,5 +1,5 @@
 import type { Way } from '../../types/flow.js'
-import type { Cutter, Over } from '../base/cutter.js'
+import { type Cutter, type Over, STALLED_MS } from '../base/cutter.js'
 import { type Segment, type Fate as StreamFate, StreamFollower } from './stream-follower.js'
 
 /** Who sent a segment: who asked for the connection, or who was asked. */
@@ -40,8 +40,6 @@ export interface FollowedConnectionOptions<Message, Held> {
   onHeld(change: number): boolean
 }
 
-/** 64*T1 of SIP (RFC 3261 17). A message that takes longer to come is no message. */
-const MESSAGE_MS = 32_000
 /** A reset that an end did not believe (RFC 5961 3.2) is followed by more. */
 const LINGER_MS = 2000
 const ENDS: readonly End[] = ['client', 'server']
@@ -137,13 +135,13 @@ export class FollowedConnection<Message, Held> {
     else this.pass(reason)
   }
 
-  /** A message that has begun long ago and does not end is none. */
+  /** A message that has begun and does not go on is none. */
   expire(now: number): void {
-    const isLate = ENDS.some((end) => {
-      const { waitingSince } = this.#streams[end]
-      return waitingSince !== 0 && now - waitingSince > MESSAGE_MS
+    const isStalled = ENDS.some((end) => {
+      const { unfinishedAt } = this.#streams[end]
+      return unfinishedAt !== 0 && now - unfinishedAt > STALLED_MS
     })
-    if (!isLate || this.#state !== 'followed') return
+    if (!isStalled || this.#state !== 'followed') return
     this.#end('malformed', 'message-unfinished')
     this.#settle()
   }

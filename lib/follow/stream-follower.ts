@@ -49,10 +49,11 @@ export class StreamFollower<Message, Held> {
   #free = 0
   /** What went on beyond a hole, apart from each other, in order: what fills the hole gives the receiver these as well. */
   #ahead: readonly Span[] = []
+  #heardAt = 0
   #isWaiting = false
   #isOver = false
-  /** Since when the beginning of a message waits for the rest; 0: none does. */
-  waitingSince = 0
+  /** When the last came of a message that is not complete; 0: there is none. */
+  unfinishedAt = 0
 
   constructor(options: StreamFollowerOptions<Message, Held>) {
     this.#options = options
@@ -112,13 +113,15 @@ export class StreamFollower<Message, Held> {
 
   #read(): void {
     const { stream } = this.#options
+    const before = this.#bytes.next
     for (let run = this.#bytes.read(); run; run = this.#bytes.read()) stream.push(run)
+    if (this.#bytes.next > before) this.#heardAt = this.#options.now()
     this.#advance()
   }
 
   /** Goes on until a message waits, or nothing more can be made of what has come. */
   #advance(): void {
-    const { stream, now } = this.#options
+    const { stream } = this.#options
     while (!this.#isWaiting && !this.#isOver) {
       const before = this.#bytes.next - stream.size
       const part = stream.next()
@@ -130,15 +133,13 @@ export class StreamFollower<Message, Held> {
       }
     }
     this.#ahead = this.#ahead.filter(({ end }) => end > this.#free)
-    if (stream.size === 0 || this.#isWaiting || this.#isOver) this.waitingSince = 0
-    else if (this.waitingSince === 0) this.waitingSince = now()
+    this.unfinishedAt = stream.size === 0 || this.#isWaiting || this.#isOver ? 0 : this.#heardAt
   }
 
   #judge(message: Message, before: number): void {
     let isLater = false
     this.#isWaiting = true
     this.#free = Math.max(this.#free, before)
-    this.waitingSince = 0
     this.#options.judge(message, () => {
       this.#isWaiting = false
       if (!isLater || this.#isOver) return

@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Way } from '../../types/flow.js'
-import type { Cutter } from '../base/cutter.js'
+import { type Cutter, STALLED_MS } from '../base/cutter.js'
 import { Half, type MessageJudge } from './half.js'
 
 /** The ends of a proxied connection. */
@@ -34,8 +34,6 @@ export interface ConnectionOptions<Message> {
   onClosed(): void
 }
 
-/** 64*T1 of SIP (RFC 3261 17). A message that takes longer to come is no message. */
-const MESSAGE_MS = 32_000
 /** Ends find out that the other is gone by the proxy's own keep-alives, as theirs end here. */
 const KEEP_ALIVE_MS = 120_000
 
@@ -110,10 +108,10 @@ export class Connection<Message> {
     for (const half of this.#halves) half.pass()
   }
 
-  /** A message that has begun long ago and does not end is none. */
+  /** A message that has begun and does not go on is none. */
   expire(now: number): void {
-    const isLate = this.#halves.some(({ waitingSince }) => waitingSince !== 0 && now - waitingSince > MESSAGE_MS)
-    if (!isLate || this.#isPassing) return
+    const isStalled = this.#halves.some(({ unfinishedAt }) => unfinishedAt !== 0 && now - unfinishedAt > STALLED_MS)
+    if (!isStalled || this.#isPassing) return
     this.#options.count('message-unfinished')
     if (this.#options.policy.malformed === 'drop') this.reset()
     else this.pass()

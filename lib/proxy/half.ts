@@ -40,8 +40,10 @@ export class Half<Message> {
   #isWaiting = false
   #hasEnded = false
   #held = 0
-  /** Since when the beginning of a message waits for the rest, by `now`; 0: none does. */
-  waitingSince = 0
+  /** When something last came, or could come again. */
+  #heardAt = 0
+  /** When the last came of a message that is not complete, by `now`; 0: there is none, or it is not read on here. */
+  unfinishedAt = 0
 
   constructor(options: HalfOptions<Message>) {
     this.#options = options
@@ -66,7 +68,9 @@ export class Half<Message> {
   }
 
   #take(chunk: Buffer): void {
-    this.#options.stream.push(chunk)
+    const { stream, now } = this.#options
+    stream.push(chunk)
+    this.#heardAt = now()
     this.#advance()
   }
 
@@ -108,10 +112,13 @@ export class Half<Message> {
   #settle(): void {
     const { source, sink, stream, onHeld, now } = this.#options
     const { size } = stream
-    if (size === 0 || this.#isWaiting) this.waitingSince = 0
-    else if (this.waitingSince === 0) this.waitingSince = now()
-    if (this.#isWaiting || sink.writableNeedDrain) source.pause()
-    else if (source.isPaused()) source.resume()
+    const isBusy = this.#isWaiting || sink.writableNeedDrain
+    if (isBusy) source.pause()
+    else if (source.isPaused()) {
+      this.#heardAt = now()
+      source.resume()
+    }
+    this.unfinishedAt = size === 0 || isBusy ? 0 : this.#heardAt
     const held = size + sink.writableLength
     const change = held - this.#held
     this.#held = held

@@ -88,19 +88,23 @@ t.test('two messages in one segment: it waits for both', async (t) => {
   t.equal(line.received, text.length)
 })
 
-t.test('a message that does not end is known by its age', async (t) => {
+t.test('a message that does not end is known by when the last of it came', async (t) => {
   const text = message(1) + message(2)
   const end = message(1).length
   const line = new Line(text, 0, false)
   line.send({ at: 0, end: 10 })
-  t.equal(line.follower.waitingSince, 1000)
+  t.equal(line.follower.unfinishedAt, 1000)
   line.now = 5000
   line.send({ at: 10, end: 20 })
-  t.equal(line.follower.waitingSince, 1000)
+  t.equal(line.follower.unfinishedAt, 5000)
+  line.now = 6000
+  line.send({ at: 0, end: 20 })
+  line.send({ at: 30, end: 40 })
+  t.equal(line.follower.unfinishedAt, 5000, 'what is known, or stands beyond a hole, is nothing new')
   line.send({ at: 20, end: end + 5 })
-  t.equal(line.follower.waitingSince, 5000, 'the next one began then')
+  t.equal(line.follower.unfinishedAt, 6000, 'of the next one')
   line.send({ at: end + 5, end: text.length })
-  t.equal(line.follower.waitingSince, 0)
+  t.equal(line.follower.unfinishedAt, 0)
 })
 
 t.test('no more waits than the sender can say again', async (t) => {

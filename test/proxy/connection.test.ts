@@ -172,22 +172,49 @@ t.test('a broken message: passed with all that follows, or reset, by policy; the
   await reset.closed
 })
 
-t.test('a message that does not end in time is none', async (t) => {
+t.test('a message that has begun and does not go on is none', async (t) => {
   const world = await open(echo)
   const read = all(world.server)
-  world.client.write(message(1).slice(0, 50))
-  for (let i = 0; i < 200 && world.held === 0; i++) await new Promise((resolve) => setTimeout(resolve, 5))
-  t.equal(world.held, 50)
-  world.connection.expire(32_001)
+  for (const held of [50, 100]) {
+    world.client.write(message(1).slice(held - 50, held))
+    for (let i = 0; i < 200 && world.held < held; i++) await new Promise((resolve) => setTimeout(resolve, 5))
+    t.equal(world.held, held)
+    world.now += 200_000
+    world.connection.expire(world.now)
+    t.same(world.counted, [], 'however slow it comes')
+  }
+  world.connection.expire(world.now + 100_000)
   t.same(world.counted, [])
-  world.connection.expire(32_002)
+  world.connection.expire(world.now + 100_001)
   t.same(world.counted, ['message-unfinished'])
-  world.client.end(message(1).slice(50))
+  world.client.end(message(1).slice(100))
   t.equal(await read, message(1), 'it passes as it is')
   world.server.end()
   world.client.resume()
   await world.closed
   t.equal(world.held, 0)
+})
+
+t.test('a message whose rest is not read, as the other end does not read, is waited for', async (t) => {
+  const world = await open(echo)
+  world.server.pause()
+  const text = message(1, 'x'.repeat(60_000))
+  const messages = 400
+  for (let i = 0; i < messages; i++) world.client.write(text)
+  // Until nothing moves any more: all buffers are full.
+  for (let left = -1; left !== world.client.writableLength || world.held === 0; ) {
+    left = world.client.writableLength
+    await new Promise((resolve) => setTimeout(resolve, 100))
+  }
+  t.ok(world.client.writableLength > 0)
+  world.connection.expire(world.now + 3_600_000)
+  t.same(world.counted, [])
+  world.client.end()
+  const [read] = await Promise.all([all(world.server), world.server.resume()])
+  t.equal(read.length, messages * text.length)
+  world.server.end()
+  world.client.resume()
+  await world.closed
 })
 
 t.test('hosts: connections in all and each, and bytes', async (t) => {
