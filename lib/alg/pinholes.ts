@@ -3,20 +3,12 @@ import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
 import { ANCHOR_COUNT, isAnchor } from '../conntrack/index.js'
+import { AdmittedFlows } from './admitted-flows.js'
 import type { Carrier } from './carrier.js'
-import { FlowIndex } from './flow-index.js'
-import type { ComponentSpec, Translator } from './path-expectations.js'
+import type { Translator } from './path-expectations.js'
+import { deleteFlow, PathOperations } from './path-operations.js'
 import { type Failure, failureOf, isClash, type Refused, refusalIn } from './refused-ways.js'
-import { Settling } from './settling.js'
-import {
-  type AdmittedFlow,
-  componentOf,
-  inherits,
-  isTranslated,
-  keyOfAnchor,
-  MappedStanding,
-  Standing,
-} from './standing.js'
+import { componentOf, inherits, isTranslated, keyOfAnchor, MappedStanding, Standing } from './standing.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
 export interface PinholeKernel {
@@ -47,23 +39,24 @@ const CLOSED_MS = 10_000
 export class Pinholes {
   readonly #options: PinholesOptions
   readonly #byAnchor = new Map<number, Standing>()
-  readonly #byFlow = new FlowIndex<Standing>()
+  readonly #admitted = new AdmittedFlows()
   /** Anchors closed a moment ago: the news of a flow may come after its path was closed. Value: forget at. */
   readonly #closed = new Map<number, number>()
-  readonly #settling = new Settling()
+  readonly #operations: PathOperations
   readonly #translator: Translator
   readonly #Standing: typeof Standing
   #next: number
 
   constructor(options: PinholesOptions) {
     this.#options = options
+    this.#operations = new PathOperations(options.carrier, options.leaseSec)
     this.#translator = options.translator ?? 'function'
     this.#Standing = this.#translator === 'maps' ? MappedStanding : Standing
     this.#next = options.firstAnchor ?? Math.floor(Math.random() * ANCHOR_COUNT)
   }
 
   get size(): { pinholes: number; flows: number; settling: number } {
-    return { pinholes: this.#byAnchor.size, flows: this.#byFlow.size, settling: this.#settling.size }
+    return { pinholes: this.#byAnchor.size, ...this.#admitted.size }
   }
 
   /**
@@ -81,14 +74,15 @@ export class Pinholes {
     const opened = open.map((path) => this.#stand(path, now))
     for (const standing of closed) this.#takeDown(standing, opened, now, operations)
     const first = operations.length
-    const counts = opened.map((standing) => this.#putUp(standing, operations))
+    const ends = opened.map((standing) => {
+      this.#operations.putUp(standing, operations)
+      return operations.length
+    })
     if (operations.length === 0) return []
     const results = await this.execute(operations)
     const failures: Failure[] = []
-    let at = first
     for (const [index, standing] of opened.entries()) {
-      const failed = refusalIn(operations, results, at, at + counts[index]!)
-      at += counts[index]!
+      const failed = refusalIn(operations, results, ends[index - 1] ?? first, ends[index]!)
       if (failed) await this.#retry(standing, failed, now, relocate, failures)
     }
     return failures
@@ -127,7 +121,7 @@ export class Pinholes {
       if (!this.#makeWay(standing, failed, now, relocate, operations)) break
       const first = operations.length
       standing = this.#stand(path, now)
-      this.#putUp(standing, operations)
+      this.#operations.putUp(standing, operations)
       const results = await this.execute(operations)
       failed = refusalIn(operations, results, first, operations.length)
     }
@@ -178,31 +172,6 @@ export class Pinholes {
     return standing
   }
 
-  /** Appends what makes the path's anchor and expectations; returns how many operations. */
-  #putUp(standing: Standing, operations: ConntrackOperation[]): number {
-    const first = operations.length
-    const { carrier, leaseSec } = this.#options
-    operations.push({ kind: 'create-conntrack', conntrack: standing.conntrack(carrier.name, leaseSec) })
-    for (const [index, spec] of standing.components.entries()) this.#putUpComponent(standing, index, spec, operations)
-    return operations.length - first
-  }
-
-  /** Appends a component's expectations, and asks for conntracks that were made without them: see `execute`. */
-  #putUpComponent(
-    standing: Standing,
-    index: number,
-    { expectations, flows, far }: ComponentSpec,
-    operations: ConntrackOperation[],
-  ): void {
-    for (const expectation of expectations) operations.push({ kind: 'create-expectation', expectation })
-    const isServed = standing.flows.some((flow) => flow.component === index && flow.farPort === far.port)
-    if (!isServed) for (const tuple of flows) operations.push({ kind: 'get-conntrack', tuple })
-    // The kernel collects an anchor up to a minute late; an expectation's own timer is exact, but begins with the policy's value.
-    const { carrier, leaseSec: timeoutSec } = this.#options
-    if (carrier.timeoutSec === timeoutSec) return
-    for (const expectation of expectations) operations.push({ kind: 'update-expectation', expectation, timeoutSec })
-  }
-
   /** Appends what shuts a path: its anchor, with it its expectations, and its live flows unless one of `heirs` has them now. */
   #takeDown(standing: Standing, heirs: readonly Standing[], now: number, operations: ConntrackOperation[]): void {
     operations.push({ kind: 'delete-conntrack', tuple: standing.anchor })
@@ -210,7 +179,7 @@ export class Pinholes {
     this.#forget(standing, now)
     for (const { flow, tuple } of flows) {
       const heir = heirs.find((it) => inherits(it, standing, tuple))
-      if (heir) this.#admit(heir, tuple, flow.id, now)
+      if (heir) this.#admitted.admit(heir, tuple, flow.id, now)
       else operations.push(deleteFlow(tuple, flow.id))
     }
   }
@@ -218,7 +187,7 @@ export class Pinholes {
   #forget(standing: Standing, now: number): void {
     this.#byAnchor.delete(standing.key)
     this.#closed.set(standing.key, now + CLOSED_MS)
-    for (const flow of standing.flows) this.#dismiss(standing, flow)
+    for (const flow of standing.flows) this.#admitted.dismiss(standing, flow)
     if (standing.path.kernel === standing) standing.path.kernel = undefined
   }
 
@@ -229,7 +198,7 @@ export class Pinholes {
     const standing = this.#byAnchor.get(key)
     if (!standing) return this.#closed.has(key) ? [deleteFlow(entry.original, entry.id)] : []
     if (this.#translator === 'maps' && !isTranslated(standing.path, entry)) return this.#anew(standing, entry)
-    if (standing.path.kind === 'media') this.#admit(standing, entry.original, entry.id, now)
+    if (standing.path.kind === 'media') this.#admitted.admit(standing, entry.original, entry.id, now)
     return []
   }
 
@@ -237,37 +206,8 @@ export class Pinholes {
   #anew(standing: Standing, { original, id }: ConntrackEntry): ConntrackOperation[] {
     const operations = [deleteFlow(original, id)]
     const { component } = componentOf(standing.path, original)!
-    this.#putUpComponent(standing, component, standing.components[component]!, operations)
+    this.#operations.putUpComponent(standing, component, operations)
     return operations
-  }
-
-  #admit(standing: Standing, tuple: Tuple, id: number | undefined, now: number): void {
-    const found = componentOf(standing.path, tuple)
-    if (!found) return
-    const { component, isInbound, far, announced } = found
-    // The path's own string where it is the same: the event's would live as long as the flow.
-    const farAddress = far.address === announced.address ? announced.address : far.address
-    const flow: AdmittedFlow = {
-      id: id === undefined ? id : id | 0,
-      component,
-      isInbound,
-      farAddress,
-      farPort: far.port,
-    }
-    const known = standing.flowOf(tuple)
-    if (known) this.#dismiss(standing, known)
-    standing.flows = standing.flows.concat(flow)
-    this.#byFlow.add(tuple, standing)
-    const isAnnounced = far.address === announced.address && far.port === announced.port
-    const { source, early } = standing.path
-    if (isAnnounced && source !== 'address' && !early && !standing.isSettled(component))
-      this.#settling.add(flow, standing, now)
-  }
-
-  #dismiss(standing: Standing, flow: AdmittedFlow): void {
-    standing.flows = standing.flows.filter((it) => it !== flow).slice()
-    this.#byFlow.remove(standing.tupleOf(flow), standing)
-    this.#settling.remove(flow)
   }
 
   /**
@@ -276,15 +216,15 @@ export class Pinholes {
    */
   onDestroyed(original: Tuple, id: number | undefined): ConntrackOperation[] {
     const operations: ConntrackOperation[] = []
-    const standing = this.#byFlow.candidates(original).find((it) => it.flowOf(original))
+    const standing = this.#admitted.standingOf(original)
     if (standing) {
       const flow = standing.flowOf(original)
       if (!flow || (id !== undefined && flow.id !== undefined && (id | 0) !== flow.id)) return operations
-      this.#dismiss(standing, flow)
+      this.#admitted.dismiss(standing, flow)
       const { component } = flow
       if (!standing.isSettled(component)) return operations
       standing.settled &= ~(1 << component)
-      this.#putUpComponent(standing, component, standing.components[component]!, operations)
+      this.#operations.putUpComponent(standing, component, operations)
     } else {
       const lost = isAnchor(original) ? this.#byAnchor.get(keyOfAnchor(original)) : undefined
       if (lost) return this.#repair(lost)
@@ -322,10 +262,11 @@ export class Pinholes {
     for (const standing of this.#byAnchor.values()) {
       if (standing.renewAt * 1000 > now) continue
       renewed.push({ standing, at: operations.length })
-      this.#renew(standing, now, operations)
+      standing.renewAt = this.#renewAt(now)
+      this.#operations.renew(standing, operations)
     }
     const { kernel } = this.#options
-    operations.push(...(await this.#settling.look(now, (tuple) => kernel.get(tuple))))
+    operations.push(...(await this.#admitted.settle(now, (tuple) => kernel.get(tuple))))
     if (operations.length === 0) return
     const results = await kernel.batch(operations)
     const isLost = ({ standing, at }: (typeof renewed)[0]) =>
@@ -338,21 +279,13 @@ export class Pinholes {
   #repair(standing: Standing): ConntrackOperation[] {
     const operations: ConntrackOperation[] = []
     standing.settled = 0
-    this.#putUp(standing, operations)
+    this.#operations.putUp(standing, operations)
     return operations
   }
 
   /** A third of the lease from now: two more attempts before it runs out. */
   #renewAt(now: number): number {
     return Math.floor(now / 1000 + this.#options.leaseSec / 3)
-  }
-
-  #renew(standing: Standing, now: number, operations: ConntrackOperation[]): void {
-    const { leaseSec } = this.#options
-    standing.renewAt = this.#renewAt(now)
-    operations.push({ kind: 'update-conntrack', tuple: standing.anchor, timeoutSec: leaseSec })
-    for (const expectation of standing.open)
-      operations.push({ kind: 'update-expectation', expectation, timeoutSec: leaseSec })
   }
 
   list(): PinholeInfo[] {
@@ -364,6 +297,3 @@ export class Pinholes {
     return paths.flatMap((path) => this.#standingOf(path)?.info ?? [])
   }
 }
-
-const deleteFlow = (tuple: Tuple, id: number | undefined): ConntrackOperation =>
-  id === undefined ? { kind: 'delete-conntrack', tuple } : { kind: 'delete-conntrack', tuple, id: id >>> 0 }
