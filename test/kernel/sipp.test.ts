@@ -76,8 +76,14 @@ for (const mode of ['u1', 't1', 'tn'] as const)
     t.teardown(() => scene.close())
     const called = { address: scene.address('registrar'), port: 5060 }
     const local = { address: scene.phoneAddress(), port: 5060 }
-    const many = { calls: 200, rate: 50, extra: ['-t', mode, '-max_socket', '300'] }
-    const answering = runSipp(scene.lab.provider, { scenario: 'uas', local: called, ...many, extra: answers(mode) })
+    // Nobody says anything twice: a message that is lost, or late, ends no call by itself, and a lost one is a failure.
+    const many = { calls: 200, rate: 50, extra: ['-t', mode, '-max_socket', '300', '-nr'] }
+    const answering = runSipp(scene.lab.provider, {
+      scenario: 'uas',
+      local: called,
+      ...many,
+      extra: [...answers(mode), '-nr'],
+    })
     await listens(scene.lab.provider, mode)
     const calling = await runSipp(scene.lab.phone, { scenario: 'uac', local, remote: called, ...many })
     t.match(calling, { code: 0, successful: 200, failed: 0 })
@@ -86,7 +92,6 @@ for (const mode of ['u1', 't1', 'tn'] as const)
     // with one connection a call that is every one, with one for all the last.
     if (mode === 'u1') t.match(answered, { code: 0, successful: 200, failed: 0 })
     if (mode === 't1') t.ok(answered.successful >= 199 && answered.successful + answered.failed === 200)
-    t.equal(Number(calling.statistics['Retransmissions(C)']), 0)
     t.match(scene.sip.status().sizes, { calls: 0, pinholes: 0, flows: 0, ports: 0, deadlines: 0 })
     t.same(scene.refusals, [])
     t.same(scene.errors, [])
