@@ -17,13 +17,11 @@ export class Lifecycle {
   /** Rejects with what `open` rejected with, after all is taken back; ERR_IN_USE when it is started already. */
   async start(open: () => Promise<void>): Promise<void> {
     if (this.#starting) throw new CthelperError('ERR_IN_USE', 'start', 'this helper is started already')
-    this.#starting = open()
-    try {
-      await this.#starting
-    } catch (error) {
+    this.#starting = open().catch(async (error) => {
       await this.#unwind()
       throw error
-    }
+    })
+    await this.#starting
   }
 
   /** Takes everything back, what is just being started as well. `end` comes before. */

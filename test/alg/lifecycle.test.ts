@@ -1,3 +1,4 @@
+import { setImmediate as pass } from 'node:timers/promises'
 import t from 'tap'
 import { Lifecycle, raise } from '../../lib/alg/lifecycle.js'
 
@@ -33,6 +34,22 @@ t.test('what fails to start leaves nothing', async (t) => {
   t.same(said, ['undo one'])
   await lifecycle.stop()
   await lifecycle.start(async () => step('two'))
+})
+
+t.test('who stops what fails to start waits until it is taken back', async (t) => {
+  const { said, lifecycle } = setUp()
+  const started = lifecycle.start(async () => {
+    lifecycle.undo.push(async () => {
+      await pass()
+      said.push('undo one')
+    })
+    await pass()
+    throw new Error('no')
+  })
+  const failed = t.rejects(started, /no/)
+  await lifecycle.stop(async () => void said.push('end'))
+  t.same(said, ['undo one'])
+  await failed
 })
 
 t.test('twice at once', async (t) => {
