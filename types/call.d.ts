@@ -41,6 +41,8 @@ export type RefusalReason =
   | 'body-signed'
   | 'body-encoded'
   | 'identity-broken'
+  /** Refuses nothing: the far side sees another address than the gateway's (RFC 3261 18.2.1), so another NAT is on the way. Once a pair. */
+  | 'nat-beyond'
   | 'calls-exhausted'
   | 'forks-exhausted'
   | 'registrations-exhausted'

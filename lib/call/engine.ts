@@ -20,6 +20,7 @@ import { outsideSession } from './far-session.js'
 import { Listening } from './listening.js'
 import type { Path, Session } from './media.js'
 import { NamedPorts } from './named-ports.js'
+import { NatBeyond } from './nat-beyond.js'
 import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import type { PathPolicy } from './paths.js'
 import type { Plan } from './plan.js'
@@ -76,6 +77,7 @@ export class Engine {
   readonly #asked: AskedHosts | undefined
   readonly #named: NamedPorts | undefined
   readonly #listening = new Listening(this.bindings)
+  readonly #beyond = new NatBeyond()
 
   constructor(options: EngineOptions) {
     this.#options = options
@@ -156,6 +158,7 @@ export class Engine {
     // Read now, as the bytes may be gone when the edits are asked for; ranges and text stay good.
     const fields = addressFields(message)
     if (way === 'out') this.#note(fields, flow, now, plan)
+    else if (message.kind === 'response') this.#beyond.notice(fields, flow, this.#context.refuse)
     const seen: Seen = { message, fields, flow, way, described, uris, call: undefined }
     if (method === 'REGISTER') this.#register(message, flow, way, now, plan)
     else {
