@@ -1,7 +1,7 @@
 import type { Flow } from '../../types/flow.js'
 import { Deadlines, type Timed } from '../base/deadlines.js'
-import { TRANSACTION_MS } from './call.js'
 import type { SignallingWay, SignallingWays, WayChanges } from './signalling-ways.js'
+import { TRANSACTION_MS } from './transaction.js'
 
 /** Hosts asked at a time: more than wait for an answer at once, and few beside the kernel's table of expectations. */
 const MAX_ASKED = 256

@@ -4,6 +4,7 @@ import type { Flow, Side } from '../../types/flow.js'
 import type { InsideSession, LocalStream, OutsideSession, Path, PathOwner, Session } from './media.js'
 import type { HeldStream } from './plan.js'
 import type { SignallingWay } from './signalling-ways.js'
+import { newTransaction, type RequestName, type Transaction, transactionOf, withRoom } from './transaction.js'
 
 /** A description of each side. */
 export interface Exchange {
@@ -27,34 +28,8 @@ export interface Leg {
   targets: readonly string[]
 }
 
-/** A request that can carry an offer, or a BYE, from when it is seen until long enough after its final response. */
-export interface Transaction {
-  readonly by: Side
-  readonly cseq: number
-  readonly method: string
-  /** Dialog it was sent in; empty for one that makes a dialog. */
-  readonly tag: string
-  /** The description in the request. */
-  offer: Session | undefined
-  /** What the dialog had agreed on before an answer to this request changed it. */
-  before: { readonly inside: InsideSession | undefined; readonly outside: OutsideSession | undefined } | undefined
-  /** Final status code, 0 while open. */
-  final: number
-  /** When the request, or its final response, came: seconds since the epoch. */
-  at: number
-}
-
-/** 64*T1 (RFC 3261 17): no retransmission of a transaction comes later. */
-export const TRANSACTION_MS = 32_000
-/** Timer C and some (RFC 3261 16.6 step 11): how long an INVITE may ring without another word. */
-export const RINGING_MS = 200_000
-
 /** Dialogs a call may have: more forks than phones ring at once, and a bound for a far side that makes up tags. */
 const MAX_LEGS = 32
-const MAX_TRANSACTIONS = 32
-
-/** A number of a word, where milliseconds would take three. */
-export const secondOf = (now: number): number => Math.ceil(now / 1000)
 
 const NONE: readonly never[] = []
 const [JOINED, CANCELLED, HELD, INCOMPLETE] = [1, 2, 4, 8] as const
@@ -181,40 +156,20 @@ export class Call implements PathOwner {
     return this.legs.some(({ state }) => state !== 'over')
   }
 
-  transaction(by: Side, cseq: number, method: string): Transaction | undefined {
-    return this.transactions.find((it) => it.cseq === cseq && it.by === by && it.method === method)
+  /** Whether somebody who was asked for a dialog has yet to answer. */
+  get isAsking(): boolean {
+    return this.transactions.some(
+      ({ method, tag, final, isCancelled }) => method === 'INVITE' && tag === '' && final === 0 && !isCancelled,
+    )
   }
 
   /** The request's transaction, made when it is no retransmission; those long done are forgotten. */
-  begin(by: Side, cseq: number, method: string, tag: string, now: number): Transaction {
-    const known = this.transaction(by, cseq, method)
+  begin(by: Side, name: RequestName, tag: string, peer: string, now: number): Transaction {
+    const known = transactionOf(this.transactions, by, name)
     if (known) return known
-    this.#forgetTransactions(now)
-    const transaction: Transaction = {
-      by,
-      cseq,
-      method,
-      tag,
-      offer: undefined,
-      before: undefined,
-      final: 0,
-      at: secondOf(now),
-    }
-    this.transactions = this.transactions.concat(transaction)
+    const transaction = newTransaction(by, name, tag, peer, now)
+    this.transactions = withRoom(this.transactions, now).concat(transaction)
     return transaction
-  }
-
-  #forgetTransactions(now: number): void {
-    if (this.transactions.length === 0) return
-    const isRecent = ({ final, at }: Transaction) => now - at * 1000 <= (final === 0 ? RINGING_MS : TRANSACTION_MS)
-    if (this.transactions.length < MAX_TRANSACTIONS && this.transactions.every(isRecent)) return
-    const recent = this.transactions.filter(isRecent)
-    // Requests without end and without answers: the oldest goes, but never the one that makes the call.
-    if (recent.length >= MAX_TRANSACTIONS) {
-      const oldest = recent.findIndex(({ tag }) => tag !== '')
-      recent.splice(Math.max(0, oldest), 1)
-    }
-    this.transactions = recent.slice()
   }
 
   info(): CallInfo {

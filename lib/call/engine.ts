@@ -8,7 +8,7 @@ import { addressFields, type UriBody, uriBodies } from '../sip/index.js'
 import { AskedHosts } from './asked-hosts.js'
 import { Bindings } from './binding.js'
 import { type Budgets, budgetsOf } from './budget.table.js'
-import { Call, type Exchange, TRANSACTION_MS, type Transaction } from './call.js'
+import { Call, type Exchange } from './call.js'
 import { CallBudget } from './call-budget.js'
 import { CallPaths } from './call-paths.js'
 import { CallWays } from './call-ways.js'
@@ -32,6 +32,7 @@ import type { Callers } from './registration-records.js'
 import { insideSession } from './session.js'
 import { SignallingWay, SignallingWays } from './signalling-ways.js'
 import { Streams } from './streams.js'
+import { TRANSACTION_MS, type Transaction } from './transaction.js'
 import { continued, trickle } from './trickle.js'
 
 export interface EngineOptions extends PathPolicy, Omit<ContextOptions, 'portsPerHost'> {
@@ -226,7 +227,7 @@ export class Engine {
     let wait = 0
     let transaction: Transaction | undefined
     if (message.kind === 'request') {
-      onRequest(call, side, message, session, now)
+      onRequest(call, side, message, session, this.#context.flow.peer.address, now)
       wait = requestProgress(call, side, message)
     } else {
       if (call.isFull && !call.leg(legTag(call, message)))

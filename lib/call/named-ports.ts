@@ -4,10 +4,10 @@ import type { Binding, Flow } from '../../types/flow.js'
 import type { AddressField } from '../../types/sip.js'
 import { Deadlines, type Timed } from '../base/deadlines.js'
 import type { Bindings } from './binding.js'
-import { TRANSACTION_MS } from './call.js'
 import type { Ports } from './ports.js'
 import { portOf, transportOf } from './rewrite.js'
 import type { SignallingWay, SignallingWays, WayChanges } from './signalling-ways.js'
+import { TRANSACTION_MS } from './transaction.js'
 
 const LOWEST_PORT = 1024
 /** Ports one inside host may name at a time: a phone has one, a proxy two. */

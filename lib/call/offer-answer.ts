@@ -1,7 +1,8 @@
 import type { Side } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
-import { type Call, type Leg, secondOf, type Transaction } from './call.js'
+import type { Call, Leg } from './call.js'
 import type { Session } from './media.js'
+import { answeredBy, secondOf, type Transaction, transactionOf } from './transaction.js'
 
 /** Requests that can carry an offer or an answer (RFC 6337 table 1). */
 export const OFFER_METHODS: ReadonlySet<string> = new Set(['INVITE', 'UPDATE', 'PRACK', 'ACK'])
@@ -27,12 +28,12 @@ export function belongs(call: Call, { fromTag, toTag }: SipMessage): boolean {
 
 /** Whether all that the message says has been heard: a request or a final response that comes again. */
 export function isRepeated(call: Call, side: Side, message: SipMessage): boolean {
-  const { kind, method, cseq } = message
+  const { kind, method } = message
   if (kind === 'request') {
     if (method === 'ACK') return !call.leg(legTag(call, message))?.delayed
-    return call.transaction(side, cseq, method) !== undefined
+    return transactionOf(call.transactions, side, message) !== undefined
   }
-  const transaction = call.transaction(other(side), cseq, method)
+  const transaction = answeredBy(call.transactions, other(side), message)
   if (!transaction) return true
   return isHistory(transaction, call.leg(legTag(call, message)))
 }
@@ -43,22 +44,23 @@ function isHistory(transaction: Transaction, leg: Leg | undefined): boolean {
   return transaction.final !== 0 && (transaction.tag !== '' || leg?.state === 'confirmed')
 }
 
-/** Records a request of `side`, with its description if it has one (RFC 3264, 3261 13.2.1 and 14, 3262 5, 3311). */
+/** Records a request of `side`, to or from `peer`, with its description if it has one (RFC 3264, 3261 13.2.1 and 14, 3262 5, 3311). */
 export function onRequest(
   call: Call,
   side: Side,
   message: SipMessage,
   session: Session | undefined,
+  peer: string,
   now: number,
 ): void {
-  const { method, cseq } = message
+  const { method } = message
   const tag = legTag(call, message)
   if (session && (method === 'ACK' || method === 'PRACK')) {
     const leg = call.leg(tag)
     if (leg?.delayed) return answerDelayed(leg, leg.delayed, session, method === 'PRACK')
   }
   if (!KEPT_METHODS.has(method)) return
-  const transaction = call.begin(side, cseq, method, tag, now)
+  const transaction = call.begin(side, message, tag, peer, now)
   if (session && transaction.final === 0) transaction.offer ??= session
 }
 
@@ -86,8 +88,8 @@ export function onResponse(
   session: Session | undefined,
   now: number,
 ): Transaction | undefined {
-  const { method, cseq, statusCode } = message
-  const transaction = call.transaction(other(side), cseq, method)
+  const { statusCode } = message
+  const transaction = answeredBy(call.transactions, other(side), message)
   if (!transaction || statusCode === 100) return transaction
   const tag = legTag(call, message)
   if (isHistory(transaction, call.leg(tag))) return transaction

@@ -19,15 +19,15 @@ export function wantedPaths(call: Call, policy: PathPolicy): Path[] {
   const { early } = call
   if (early && !isConfirmed) {
     agreedPaths(call, early, policy, wanted)
-    if (early.inside && !early.outside) offeredPaths(call, early.inside, undefined, policy, wanted)
+    if (early.inside && !early.outside) offeredPaths(call, early.inside, call.peer.address, policy, wanted)
   }
-  for (const { offer, tag, final } of call.transactions) {
+  for (const { offer, tag, final, peer } of call.transactions) {
     if (offer?.by !== 'inside' || (final !== 0 && isConfirmed)) continue
     const leg = tag === '' ? undefined : call.leg(tag)
-    if (leg?.state !== 'over') offeredPaths(call, offer, leg?.outside, policy, wanted)
+    if (leg?.state !== 'over') offeredPaths(call, offer, leg?.outside ?? peer, policy, wanted)
   }
   for (const { delayed, outside } of call.legs) {
-    if (delayed?.by === 'inside') offeredPaths(call, delayed, outside, policy, wanted)
+    if (delayed?.by === 'inside') offeredPaths(call, delayed, outside ?? call.peer.address, policy, wanted)
   }
   return wanted
 }
@@ -43,21 +43,21 @@ function agreedPaths(call: Call, { inside, outside }: Exchange, { source }: Path
 
 /**
  * An offer from inside that is not answered yet: the far side may begin to send as soon as it has it (RFC 3264 5.1). In a
- * standing dialog that is where its media comes from already; in a new one whom the policy lets in.
+ * standing dialog that is where its media comes from already; in a new one the host that was asked, or whom the policy lets in.
  */
 function offeredPaths(
   call: Call,
   offer: InsideSession,
-  standing: OutsideSession | undefined,
+  from: OutsideSession | string,
   policy: PathPolicy,
   wanted: Path[],
 ): void {
   const { early } = policy
-  if (!standing && early === 'none') return
+  const isStanding = typeof from === 'object'
+  if (!isStanding && early === 'none') return
   for (let line = 0; line < offer.streams.length; line++) {
-    const known = standing?.streams[line]
-    if (standing && !known) continue
-    const address = known ? known.address : early === 'any' ? undefined : call.peer.address
+    if (isStanding && !from.streams[line]) continue
+    const address = isStanding ? from.streams[line]?.address : early === 'any' ? undefined : from
     for (const { local } of insideEndsOf(offer, line)) {
       const isOther = address !== undefined && address.includes(':') !== (local.family === 6)
       if (isOther || !mayListen(local, offer.traits?.lines[line]?.setup)) continue

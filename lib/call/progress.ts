@@ -2,8 +2,9 @@ import type { EndReason } from '../../types/call.js'
 import type { Side } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
 import { sessionExpiresSec } from '../sip/index.js'
-import { type Call, RINGING_MS, secondOf, TRANSACTION_MS, type Transaction } from './call.js'
+import type { Call } from './call.js'
 import { legTag } from './offer-answer.js'
+import { answeredBy, RINGING_MS, secondOf, TRANSACTION_MS, type Transaction } from './transaction.js'
 
 /** Finals that end a dialog whatever they answer (RFC 3261 12.2.1.2). */
 const DIALOG_GONE: ReadonlySet<number> = new Set([408, 481])
@@ -12,7 +13,7 @@ const CHALLENGE: ReadonlySet<number> = new Set([401, 407])
 
 /** Moves the call's state on by a request. Returns how long it may now take until the next word, milliseconds; 0: as before. */
 export function requestProgress(call: Call, side: Side, message: SipMessage): number {
-  const { method, cseq } = message
+  const { method } = message
   if (method === 'BYE') {
     const tag = legTag(call, message)
     // Of several answered forks, the others go on; and a BYE for a dialog that never was, or is over, ends nothing.
@@ -21,8 +22,17 @@ export function requestProgress(call: Call, side: Side, message: SipMessage): nu
     if (!isOnly || isNone) return 0
   } else if (method === 'CANCEL') {
     // RFC 3261 9.1: of the same transaction as the INVITE, so from the same side and with its number.
-    if (call.isConfirmed || call.transaction(side, cseq, 'INVITE')?.final !== 0) return 0
+    const { cseq, branch } = message
+    const invite = answeredBy(call.transactions, side, { cseq, branch, method: 'INVITE' })
+    if (call.isConfirmed || invite?.final !== 0) return 0
+    invite.isCancelled = true
+    if (call.isAsking) return 0
     call.isCancelled = true
+  } else if (method === 'INVITE' && call.isCancelled && call.isAsking) {
+    // The next to be asked, before the last has said that it heard (487).
+    call.isCancelled = false
+    call.state = 'calling'
+    return TRANSACTION_MS
   } else return 0
   call.state = 'ending'
   return TRANSACTION_MS
@@ -57,6 +67,7 @@ function inviteProgress(call: Call, message: SipMessage, isInitial: boolean): nu
   }
   if (statusCode < 300) confirm(call, message)
   else if (!isInitial) return DIALOG_GONE.has(statusCode) ? endLeg(call, message, 'refused') : 0
+  else if (call.isAsking) call.endLeg(legTag(call, message))
   else if (!call.isConfirmed) {
     call.state = 'ended'
     call.endReason = refusalOf(call, statusCode)

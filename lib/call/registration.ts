@@ -5,7 +5,6 @@ import { Deadlines } from '../base/deadlines.js'
 import { contactValues } from '../sip/index.js'
 import type { Bindings } from './binding.js'
 import type { Budgets } from './budget.table.js'
-import { TRANSACTION_MS } from './call.js'
 import { aorOf, grantedSec } from './granted.js'
 import {
   type Asked,
@@ -22,6 +21,7 @@ import {
 } from './registration-records.js'
 import { isAt, namedBinding } from './rewrite.js'
 import type { SignallingWays } from './signalling-ways.js'
+import { TRANSACTION_MS } from './transaction.js'
 
 /** A binding outlives its registration a little: the registrar may send until the last second, and a refresh may be on its way. */
 const GRACE_MS = 5_000
