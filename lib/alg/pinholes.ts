@@ -2,18 +2,20 @@ import type { PinholeInfo } from '../../types/call.js'
 import type { ConntrackEntry, ConntrackOperation, OperationResult } from '../../types/conntrack.js'
 import type { Tuple } from '../../types/tuple.js'
 import type { Path } from '../call/index.js'
-import { ANCHOR_COUNT, isAnchor } from '../conntrack/index.js'
+import { ANCHOR_COUNT, type EntryFilter, isAnchor } from '../conntrack/index.js'
 import { AdmittedFlows } from './admitted-flows.js'
 import type { Carrier } from './carrier.js'
 import type { Translator } from './path-expectations.js'
 import { deleteFlow, PathOperations } from './path-operations.js'
 import { type Failure, failureOf, isClash, type Refused, refusalIn } from './refused-ways.js'
+import { Shadows } from './shadows.js'
 import { componentOf, inherits, isTranslated, keyOfAnchor, MappedStanding, Standing } from './standing.js'
 
 /** What the pinholes need of ctnetlink; `Conntrack` and the fake of cthelper/testing have it. */
 export interface PinholeKernel {
   batch(operations: readonly ConntrackOperation[]): Promise<OperationResult[]>
   get(tuple: Tuple): Promise<ConntrackEntry | undefined>
+  dump(filter: EntryFilter): Promise<ConntrackEntry[]>
 }
 
 export interface PinholesOptions {
@@ -42,6 +44,7 @@ export class Pinholes {
   readonly #admitted = new AdmittedFlows()
   /** Anchors closed a moment ago: the news of a flow may come after its path was closed. Value: forget at. */
   readonly #closed = new Map<number, number>()
+  readonly #shadows = new Shadows()
   readonly #operations: PathOperations
   readonly #translator: Translator
   readonly #Standing: typeof Standing
@@ -169,6 +172,7 @@ export class Pinholes {
     } while (this.#byAnchor.has(standing.key))
     path.kernel = standing
     this.#byAnchor.set(standing.key, standing)
+    this.#shadows.note(standing)
     return standing
   }
 
@@ -186,6 +190,7 @@ export class Pinholes {
 
   #forget(standing: Standing, now: number): void {
     this.#byAnchor.delete(standing.key)
+    this.#shadows.forget(standing)
     this.#closed.set(standing.key, now + CLOSED_MS)
     for (const flow of standing.flows) this.#admitted.dismiss(standing, flow)
     if (standing.path.kernel === standing) standing.path.kernel = undefined
@@ -250,7 +255,8 @@ export class Pinholes {
   }
 
   /**
-   * Renews leases, puts up again what is found gone, and gives back the expectations of what has settled. Call it once a second.
+   * Renews leases, puts up again what is found gone, gives back the expectations of what has settled, and ends what is in the way of
+   * signalling. Call it once a second.
    */
   async tick(now: number): Promise<void> {
     for (const [key, forgetAt] of this.#closed) {
@@ -267,6 +273,7 @@ export class Pinholes {
     }
     const { kernel } = this.#options
     operations.push(...(await this.#admitted.settle(now, (tuple) => kernel.get(tuple))))
+    operations.push(...(await this.#shadows.look(now, (filter) => kernel.dump(filter))))
     if (operations.length === 0) return
     const results = await kernel.batch(operations)
     const isLost = ({ standing, at }: (typeof renewed)[0]) =>
@@ -279,6 +286,7 @@ export class Pinholes {
   #repair(standing: Standing): ConntrackOperation[] {
     const operations: ConntrackOperation[] = []
     standing.settled = 0
+    this.#shadows.note(standing)
     this.#operations.putUp(standing, operations)
     return operations
   }

@@ -2,7 +2,7 @@ import type { ConntrackEntry, ConntrackOperation, Expectation, OperationResult }
 import type { ElementChange, SetElement, Table } from '../../types/nftables.js'
 import type { Tuple } from '../../types/tuple.js'
 import { CthelperError } from '../base/errors.js'
-import { isAnchor, maskFor, tupleKey } from '../conntrack/index.js'
+import { type EntryFilter, isAnchor, maskFor, tupleKey } from '../conntrack/index.js'
 import {
   type FlowTranslation,
   type ListedElement,
@@ -83,6 +83,10 @@ export class TranslationMaps implements PinholeKernel {
 
   get(tuple: Tuple): Promise<ConntrackEntry | undefined> {
     return this.#options.kernel.get(tuple)
+  }
+
+  dump(filter: EntryFilter): Promise<ConntrackEntry[]> {
+    return this.#options.kernel.dump(filter)
   }
 
   /** Executes the operations, entries added before and deleted after. Rejects when the entries cannot be added; then nothing is done. */

@@ -125,3 +125,30 @@ t.test('a registration that runs out closes its way in', { skip }, async (t) => 
   await pause(100)
   t.same(await expectations(scene.lab.gateway), [])
 })
+
+t.test('who knocked before the way stood, and goes on knocking, gets in', { skip }, async (t) => {
+  const scene = await Scene.open({ nat: 'masquerade', helper: {} })
+  t.teardown(() => scene.close())
+  const gate = { address: scene.address('gatewayOutside'), port: 5060 }
+  const alice = new SipPeer(await scene.inside(5060), 'alice')
+  const registrar = new SipPeer(await scene.outside(5060), 'bob')
+  // A neighbour of the registrar's asks whether anybody is there, again and again: the gateway itself is all that he meets.
+  const neighbour = new SipPeer(await scene.outside(5070), 'carol')
+  const knock = () => neighbour.request('OPTIONS', gate, { uri: `sip:alice@${endpointText(gate)}` })
+  await knock()
+  await alice.register(registrar.endpoint.local, 600)
+  const asked = await registrar.receiveRequest('REGISTER')
+  await knock()
+  await registrar.respond(asked, 200, { headers: [['Contact', `${asked.get('Contact')};expires=300`]] })
+  await alice.response(200)
+  let isHeard = false
+  for (let i = 0; i < 20 && !isHeard; i++) {
+    await knock()
+    isHeard = await alice.receiveRequest('OPTIONS').then(
+      () => true,
+      () => false,
+    )
+  }
+  t.ok(isHeard)
+  t.same(scene.errors, [])
+})
