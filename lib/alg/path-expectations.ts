@@ -55,21 +55,25 @@ export function componentsOf(path: Path, anchor: Tuple, translator: Translator =
 
 function component(path: Path, anchor: Tuple, ends: ComponentEnds, translator: Translator): ComponentSpec {
   const { inside, outside, far } = ends
+  const { source, family } = path
   const isTranslated = inside.address !== outside.address || inside.port !== outside.port
   const isMapped = isTranslated && translator === 'maps'
-  const nat = isTranslated && !isMapped ? { function: NAT_FUNCTION } : {}
-  const classOf = path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS
-  const common = { anchor, protocol: protocolOf(path), source: path.source, class: classOf, ...nat }
-  const way = inboundPinhole({ ...common, from: sourceOf(far), to: outside, mapTo: inside })
+  const nat = isTranslated && !isMapped ? NAT_FUNCTION : undefined
+  const protocol = protocolOf(path)
+  const policy = path.kind === 'signalling' ? SIGNALLING_CLASS : MEDIA_CLASS
+  const rules = { anchor, protocol, class: policy, function: nat } as const
+  const way = inboundPinhole({ from: sourceOf(far), to: outside, mapTo: inside, source, ...rules })
   const expectations = path.inbound ? [isMapped ? mapped(way, 1, inside) : way] : []
-  if (!path.outbound || far.address === undefined || far.port === 0) return { ...ends, expectations, flows: [] }
+  if (!path.outbound || far.address === undefined || far.port === 0)
+    return { inside, outside, far, expectations, flows: [] }
   const announced = { address: far.address, port: far.port }
   // The inside endpoint is known to the port.
-  const out = outboundPinhole({ ...common, source: 'exact', from: inside, to: announced, mapTo: announced })
+  const out = outboundPinhole({ from: inside, to: announced, mapTo: announced, source: 'exact', ...rules })
   expectations.push(isMapped ? mapped(out, 0, outside) : out)
-  const isConsumed = path.source !== 'address'
+  const isConsumed = source !== 'address'
   if (isTranslated && !isMapped && (isConsumed || !path.inbound)) expectations.push(holder(way))
-  return { ...ends, expectations, flows: [out.tuple, { ...way.tuple, source: announced }] }
+  const inward: Tuple = { family, protocol, source: announced, destination: outside }
+  return { inside, outside, far, expectations, flows: [out.tuple, inward] }
 }
 
 /** As `TranslationMaps` reads it: direction 1 gives the flow another destination, 0 another source. */

@@ -22,9 +22,18 @@ export const ANCHOR_COUNT = 2 ** 24
  * which the kernel drops as martians on any wire. IPv6: the discard-only prefix (RFC 6666).
  */
 const anchorNet = {
-  4: { source: (high: number) => `127.${66 + (high >>> 8)}.${high & 255}.1`, destination: '127.65.0.1' },
-  6: { source: (high: number) => `100::1:${(high + 1).toString(16)}`, destination: '100::2:1' },
+  4: { source: recent((high) => `127.${66 + (high >>> 8)}.${high & 255}.1`), destination: '127.65.0.1' },
+  6: { source: recent((high) => `100::1:${(high + 1).toString(16)}`), destination: '100::2:1' },
 } as const
+
+/** Remembers the last address: anchors that follow each other share theirs. */
+function recent(addressOf: (high: number) => string): (high: number) => string {
+  let [known, address] = [-1, '']
+  return (high) => {
+    if (high !== known) [known, address] = [high, addressOf(high)]
+    return address
+  }
+}
 const FIRST_PORT = 1024
 const PORT_BITS = 15
 const DESTINATION_PORT = 9
@@ -115,7 +124,7 @@ export interface PinholeOptions {
   /** Default MEDIA_CLASS. */
   readonly class?: number
   /** Expectation function that does the NAT (`sip`); absent: no NAT. */
-  readonly function?: string
+  readonly function?: string | undefined
   readonly zone?: number
 }
 
@@ -128,17 +137,24 @@ function pinhole(options: PinholeOptions, direction: 0 | 1): Expectation {
   const isExact = source === 'exact' && from.port !== 0
   const sender = { address: from.address ?? anybody[family], port: isExact ? from.port : 0 }
   const tuple: Tuple = { family, protocol, source: sender, destination: to }
-  return {
+  // Filled in place: there are many a call, and spreading objects into each other costs more than encoding them.
+  const expectation: Draft = {
     master: anchor,
     tuple,
     mask: maskFor(tuple, { sourcePort: isExact, sourceAddress: from.mask ?? from.address !== undefined }),
     class: options.class ?? MEDIA_CLASS,
     // Consumed by the first packet's flow, unless further flows (other ports) are to follow.
     flags: { permanent: source === 'address' },
-    ...(options.function === undefined ? {} : { nat: { direction, to: mapTo }, function: options.function }),
-    ...(zone === undefined ? {} : { zone }),
   }
+  if (options.function !== undefined) {
+    expectation.nat = { direction, to: mapTo }
+    expectation.function = options.function
+  }
+  if (zone !== undefined) expectation.zone = zone
+  return expectation
 }
+
+type Draft = { -readonly [K in keyof Expectation]: Expectation[K] }
 
 /** Lets `from` reach `mapTo` through the advertised endpoint `to`. */
 export const inboundPinhole = (options: PinholeOptions): Expectation => pinhole(options, 1)
@@ -152,6 +168,7 @@ export const outboundPinhole = (options: PinholeOptions): Expectation => pinhole
  * expectations that still stand, and the latched one is gone with its first packet; the holder stays in its place.
  */
 export function holder(inbound: Expectation): Expectation {
-  const tuple: Tuple = { ...inbound.tuple, source: inbound.master.source }
+  const { family, protocol, destination } = inbound.tuple
+  const tuple: Tuple = { family, protocol, source: inbound.master.source, destination }
   return { ...inbound, tuple, mask: maskFor(tuple), class: HOLDER_CLASS, flags: { permanent: true } }
 }

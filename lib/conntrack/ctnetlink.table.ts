@@ -3,28 +3,15 @@
  * network byte order except the words of CTA_FILTER.
  */
 import type { Tuple } from '../../types/tuple.js'
-import {
-  decode,
-  encode,
-  type Field,
-  nest,
-  raw,
-  type TypeOf,
-  text,
-  u8,
-  u16be,
-  u32,
-  u32be,
-  u64be,
-} from '../netlink/attribute.js'
+import { decode, type Field, nest, raw, type TypeOf, text, u8, u16be, u32, u32be, u64be } from '../netlink/attribute.js'
 import { NFNL_SUBSYS_CTNETLINK, NFNL_SUBSYS_CTNETLINK_EXP, nfnetlinkType } from '../netlink/nfnetlink.js'
 import { address } from './address-field.js'
-import { tupleFromWire, tupleToWire, wireTable } from './tuple.js'
+import { tupleFromWire, wireTable, writeTuple } from './tuple.js'
 
 /** A nest that is a Tuple (CTA_TUPLE_IP, CTA_TUPLE_PROTO inside). */
 const tuple = (type: number): Field<Tuple> => ({
   type: nest(type, wireTable).type,
-  write: (writer, value) => encode(wireTable, tupleToWire(value), writer),
+  write: writeTuple,
   read: (bytes, start, end) => tupleFromWire(decode(wireTable, bytes, start, end)),
 })
 

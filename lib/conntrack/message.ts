@@ -2,13 +2,12 @@ import type { ConntrackEntry, ConntrackOperation, Expectation, NewConntrack } fr
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { NetlinkRequest } from '../../types/netlink.js'
 import type { Tuple } from '../../types/tuple.js'
-import { decode, encode, Writer } from '../netlink/attribute.js'
+import { decode, put, Writer } from '../netlink/attribute.js'
 import { NLM_F_CREATE, NLM_F_EXCL } from '../netlink/message.js'
 import { NFGENMSG_LENGTH, writeNfgenmsg } from '../netlink/nfnetlink.js'
 import {
-  type ConntrackAttributes,
   conntrackTable,
-  type ExpectAttributes,
+  expectNatTable,
   expectTable,
   IPCTNL_MSG_CT_DELETE,
   IPCTNL_MSG_CT_GET,
@@ -44,51 +43,73 @@ export const operationTable: { readonly [K in ConntrackOperation['kind']]: Opera
     type: IPCTNL_MSG_CT_NEW,
     flags: NLM_F_CREATE | NLM_F_EXCL,
     tuple: ({ conntrack }) => conntrack.original,
-    write: ({ conntrack }, writer) => encode(conntrackTable, newConntrackAttributes(conntrack), writer),
+    write: ({ conntrack }, writer) => writeConntrack(conntrack, writer),
   },
   'update-conntrack': {
     name: 'IPCTNL_MSG_CT_NEW',
     type: IPCTNL_MSG_CT_NEW,
     flags: 0,
     tuple: ({ tuple }) => tuple,
-    write: ({ tuple, timeoutSec, mark, markMask, status, zone }, writer) =>
-      encode(conntrackTable, defined({ original: tuple, status, timeout: timeoutSec, mark, markMask, zone }), writer),
+    write: ({ tuple, timeoutSec, mark, markMask, status, zone }, writer) => {
+      put(writer, conntrackTable.original, tuple)
+      put(writer, conntrackTable.status, status)
+      put(writer, conntrackTable.timeout, timeoutSec)
+      put(writer, conntrackTable.mark, mark)
+      put(writer, conntrackTable.zone, zone)
+      put(writer, conntrackTable.markMask, markMask)
+    },
   },
   'get-conntrack': {
     name: 'IPCTNL_MSG_CT_GET',
     type: IPCTNL_MSG_CT_GET,
     flags: 0,
     tuple: ({ tuple }) => tuple,
-    write: ({ tuple, zone }, writer) => encode(conntrackTable, defined({ original: tuple, zone }), writer),
+    write: ({ tuple, zone }, writer) => {
+      put(writer, conntrackTable.original, tuple)
+      put(writer, conntrackTable.zone, zone)
+    },
   },
   'delete-conntrack': {
     name: 'IPCTNL_MSG_CT_DELETE',
     type: IPCTNL_MSG_CT_DELETE,
     flags: 0,
     tuple: ({ tuple }) => tuple,
-    write: ({ tuple, id, zone }, writer) => encode(conntrackTable, defined({ original: tuple, id, zone }), writer),
+    write: ({ tuple, id, zone }, writer) => {
+      put(writer, conntrackTable.original, tuple)
+      put(writer, conntrackTable.id, id)
+      put(writer, conntrackTable.zone, zone)
+    },
   },
   'create-expectation': {
     name: 'IPCTNL_MSG_EXP_NEW',
     type: IPCTNL_MSG_EXP_NEW,
     flags: NLM_F_CREATE | NLM_F_EXCL,
     tuple: ({ expectation }) => expectation.tuple,
-    write: ({ expectation }, writer) => encode(expectTable, expectationAttributes(expectation), writer),
+    write: ({ expectation }, writer) => writeExpectation(expectation, writer),
   },
   'update-expectation': {
     name: 'IPCTNL_MSG_EXP_NEW',
     type: IPCTNL_MSG_EXP_NEW,
     flags: 0,
     tuple: ({ expectation }) => expectation.tuple,
-    write: ({ expectation: { master, tuple, mask, zone }, timeoutSec }, writer) =>
-      encode(expectTable, defined({ master, tuple, mask, timeout: timeoutSec, zone }), writer),
+    write: ({ expectation: { master, tuple, mask, zone }, timeoutSec }, writer) => {
+      put(writer, expectTable.master, master)
+      put(writer, expectTable.tuple, tuple)
+      put(writer, expectTable.mask, mask)
+      put(writer, expectTable.timeout, timeoutSec)
+      put(writer, expectTable.zone, zone)
+    },
   },
   'delete-expectation': {
     name: 'IPCTNL_MSG_EXP_DELETE',
     type: IPCTNL_MSG_EXP_DELETE,
     flags: 0,
     tuple: ({ tuple }) => tuple,
-    write: ({ tuple, id, zone }, writer) => encode(expectTable, defined({ tuple, id, zone }), writer),
+    write: ({ tuple, id, zone }, writer) => {
+      put(writer, expectTable.tuple, tuple)
+      put(writer, expectTable.id, id)
+      put(writer, expectTable.zone, zone)
+    },
   },
 }
 
@@ -96,11 +117,16 @@ type Defined<T> = { [K in keyof T]?: Exclude<T[K], undefined> }
 /** `encode` leaves undefined fields out; this says so to the compiler, at no cost. */
 export const defined = <T extends object>(value: T): Defined<T> => value as Defined<T>
 
-function newConntrackAttributes(conntrack: NewConntrack): ConntrackAttributes {
+function writeConntrack(conntrack: NewConntrack, writer: Writer): void {
   const { original, reply, status, timeoutSec, mark, zone, helper, destinationNat } = conntrack
-  const help = helper === undefined ? undefined : { name: helper }
-  const natDestination = destinationNat && natRange(destinationNat, original.family)
-  return defined({ original, reply, status, help, natDestination, timeout: timeoutSec, mark, zone })
+  put(writer, conntrackTable.original, original)
+  put(writer, conntrackTable.reply, reply)
+  put(writer, conntrackTable.status, status)
+  put(writer, conntrackTable.help, helper === undefined ? undefined : { name: helper })
+  put(writer, conntrackTable.timeout, timeoutSec)
+  put(writer, conntrackTable.mark, mark)
+  put(writer, conntrackTable.natDestination, destinationNat && natRange(destinationNat, original.family))
+  put(writer, conntrackTable.zone, zone)
 }
 
 /** The one address and port that a translation may choose (enum ctattr_nat). */
@@ -109,33 +135,47 @@ function natRange({ address, port }: Endpoint, family: Family) {
   return family === 4 ? { v4Min: address, v4Max: address, proto } : { v6Min: address, v6Max: address, proto }
 }
 
-/** The tuple of CTA_EXPECT_NAT: only its source counts (ctnetlink_parse_expect_nat), the rest must be well-formed. */
-function natTuple({ tuple, nat }: Expectation): Tuple {
-  const { family, protocol } = tuple
-  return { family, protocol, source: nat!.to, destination: { address: family === 4 ? '0.0.0.0' : '::', port: 0 } }
+function writeExpectation(expectation: Expectation, writer: Writer): void {
+  const { master, tuple, mask, helper, zone, nat, flags } = expectation
+  put(writer, expectTable.master, master)
+  put(writer, expectTable.tuple, tuple)
+  put(writer, expectTable.mask, mask)
+  put(writer, expectTable.helper, helper)
+  put(writer, expectTable.zone, zone)
+  put(writer, expectTable.flags, flags?.permanent ? NF_CT_EXPECT_PERMANENT : 0)
+  put(writer, expectTable.class, expectation.class)
+  if (nat) {
+    const at = writer.begin(expectTable.nat.type)
+    put(writer, expectNatTable.direction, nat.direction)
+    put(writer, expectNatTable.tuple, natTuple(tuple, nat.to))
+    writer.end(at)
+  }
+  put(writer, expectTable.function, expectation.function)
 }
 
-function expectationAttributes(expectation: Expectation): ExpectAttributes {
-  const { master, tuple, mask, helper, zone, nat, flags } = expectation
-  return defined({
-    master,
-    tuple,
-    mask,
-    helper,
-    zone,
-    flags: flags?.permanent ? NF_CT_EXPECT_PERMANENT : 0,
-    class: expectation.class,
-    nat: nat && { direction: nat.direction, tuple: natTuple(expectation) },
-    function: expectation.function,
-  })
-}
+/** The tuple of CTA_EXPECT_NAT: only its source counts (ctnetlink_parse_expect_nat), the rest must be well-formed. */
+const natTuple = ({ family, protocol }: Tuple, to: Endpoint): Tuple => ({
+  family,
+  protocol,
+  source: to,
+  destination: nobody[family],
+})
+const nobody = { 4: { address: '0.0.0.0', port: 0 }, 6: { address: '::', port: 0 } } as const
+
+/** Where payloads are written, one behind the other; what is full is left to those who still have a payload in it. */
+const SLAB = 65536
+let slab = new Writer(SLAB)
 
 /**
- * The netlink requests of `operations`, in order. Their payloads share one new buffer that belongs to the caller.
+ * The netlink requests of `operations`, in order. The memory of their payloads is not used again, and may be shared with those of
+ * other calls: they are not to be written to.
  * @throws CthelperError ERR_ARGUMENT for an address that is none
  */
 export function encodeOperations(operations: readonly ConntrackOperation[]): NetlinkRequest[] {
-  const writer = new Writer(operations.length * 256)
+  const room = operations.length * 256
+  if (slab.length + room > SLAB) slab = new Writer(Math.max(SLAB, room))
+  const writer = slab
+  const first = writer.length
   const ends = operations.map((operation) => {
     // A row fits its own kind of operation; the compiler cannot follow the pairing through the index.
     const row = operationTable[operation.kind] as OperationRow<ConntrackOperation>
@@ -146,7 +186,7 @@ export function encodeOperations(operations: readonly ConntrackOperation[]): Net
   const bytes = writer.bytes()
   return operations.map(({ kind }, i) => {
     const { type, flags } = operationTable[kind]
-    return { type, flags, payload: bytes.subarray(i === 0 ? 0 : ends[i - 1]!, ends[i]!) }
+    return { type, flags, payload: bytes.subarray(i === 0 ? first : ends[i - 1]!, ends[i]!) }
   })
 }
 

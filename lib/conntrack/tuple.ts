@@ -6,7 +6,7 @@
  */
 import type { Endpoint } from '../../types/endpoint.js'
 import type { Tuple } from '../../types/tuple.js'
-import { nest, type TypeOf, u8, u16be } from '../netlink/attribute.js'
+import { nest, put, type TypeOf, u8, u16be, type Writer } from '../netlink/attribute.js'
 import { address } from './address-field.js'
 
 /** enum ctattr_ip */
@@ -38,27 +38,37 @@ export const wireTable = {
 }
 
 type WireTuple = TypeOf<typeof wireTable>
-type WireProto = TypeOf<typeof protoTable>
 
 const IPPROTO_ICMP = 1
 const IPPROTO_ICMPV6 = 58
 
-function protoToWire({ protocol, source, destination }: Tuple): WireProto {
-  const [icmpType, icmpCode] = [destination.port >>> 8, destination.port & 255]
-  if (protocol === IPPROTO_ICMP) return { number: protocol, icmpId: source.port, icmpType, icmpCode }
-  if (protocol === IPPROTO_ICMPV6)
-    return { number: protocol, icmpv6Id: source.port, icmpv6Type: icmpType, icmpv6Code: icmpCode }
-  return { number: protocol, sourcePort: source.port, destinationPort: destination.port }
-}
+const addressRows = {
+  4: [ipTable.v4Source, ipTable.v4Destination],
+  6: [ipTable.v6Source, ipTable.v6Destination],
+} as const
+const icmpRows = {
+  [IPPROTO_ICMP]: [protoTable.icmpId, protoTable.icmpType, protoTable.icmpCode],
+  [IPPROTO_ICMPV6]: [protoTable.icmpv6Id, protoTable.icmpv6Type, protoTable.icmpv6Code],
+} as const
 
-/** The attributes of a tuple, for `encode(wireTable, ...)`. */
-export function tupleToWire(tuple: Tuple): WireTuple {
-  const [source, destination] = [tuple.source.address, tuple.destination.address]
-  const ip =
-    tuple.family === 4
-      ? { v4Source: source, v4Destination: destination }
-      : { v6Source: source, v6Destination: destination }
-  return { ip, proto: protoToWire(tuple) }
+/** Appends a tuple's attributes (CTA_TUPLE_IP, CTA_TUPLE_PROTO), rows of `wireTable`. */
+export function writeTuple(writer: Writer, { family, protocol, source, destination }: Tuple): void {
+  const ip = writer.begin(wireTable.ip.type)
+  put(writer, addressRows[family][0], source.address)
+  put(writer, addressRows[family][1], destination.address)
+  writer.end(ip)
+  const proto = writer.begin(wireTable.proto.type)
+  put(writer, protoTable.number, protocol)
+  if (protocol === IPPROTO_ICMP || protocol === IPPROTO_ICMPV6) {
+    const [id, type, code] = icmpRows[protocol]
+    put(writer, id, source.port)
+    put(writer, type, destination.port >>> 8)
+    put(writer, code, destination.port & 255)
+  } else {
+    put(writer, protoTable.sourcePort, source.port)
+    put(writer, protoTable.destinationPort, destination.port)
+  }
+  writer.end(proto)
 }
 
 /** The tuple in decoded attributes; what the kernel left out is '' and 0. */

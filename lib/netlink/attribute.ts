@@ -80,7 +80,9 @@ export class Writer {
 
   raw(bytes: Uint8Array): void {
     const at = this.reserve(bytes.length)
-    this.#buffer.set(bytes, at)
+    // Addresses, most of the time: for so few bytes `set` is the slower way.
+    if (bytes.length > 16) this.#buffer.set(bytes, at)
+    else for (let i = 0; i < bytes.length; i++) this.#buffer[at + i] = bytes[i]!
   }
 
   align(): void {
@@ -218,16 +220,20 @@ export function* attributes(bytes: Uint8Array, start: number, end: number): Gene
   }
 }
 
-/** Appends the attributes of `value` to `writer`, in the table's order; undefined fields are left out. */
+/** Appends one attribute; undefined is left out. */
+export function put<T>(writer: Writer, field: Field<T>, value: T | undefined): void {
+  if (value === undefined) return
+  const at = writer.begin(field.type)
+  field.write(writer, value)
+  writer.end(at)
+}
+
+/**
+ * Appends the attributes of `value` to `writer`, in the table's order; undefined fields are left out. Every row of the table is asked
+ * for: what is on the way of every call names its rows with `put`.
+ */
 export function encode<T extends Table>(table: T, value: TypeOf<T>, writer: Writer): void {
-  for (const name in table) {
-    const field = table[name]!
-    const content = (value as Record<string, unknown>)[name]
-    if (content === undefined) continue
-    const at = writer.begin(field.type)
-    field.write(writer, content)
-    writer.end(at)
-  }
+  for (const name in table) put(writer, table[name]!, (value as Record<string, unknown>)[name])
   if (!value.unknown) return
   for (const { type, bytes } of value.unknown) writer.attribute(type, () => writer.raw(bytes))
 }

@@ -39,22 +39,21 @@ const immediatePolls = 4
 const maxDumpRestarts = 8
 const { ENOBUFS, EINTR } = constants.errno
 
-interface Entry {
-  readonly request: NetlinkRequest
-  readonly sequence: number
-  readonly replies: NetlinkMessage[]
-  answer: Acknowledgement | undefined
-  wasInterrupted: boolean
-  readonly group: Group
-}
-
-/** What was sent in one datagram. */
+/**
+ * What was sent in one datagram: requests with consecutive sequence numbers, executed in order, of which one asks for an ACK. The
+ * others are heard of when they are refused, or have something to tell, and that before the awaited answer: silence is success.
+ */
 interface Group {
-  readonly entries: Entry[]
-  /** A transaction has one awaited answer, its last request's; errors of the others come before it. */
+  readonly requests: readonly NetlinkRequest[]
+  /** Sequence number of requests[0]. */
+  readonly first: number
+  /** The request whose answer is the last: in a transaction that before the closing bracket. */
+  readonly awaited: number
   readonly isTransaction: boolean
-  unanswered: number
-  readonly resolve: (entries: Entry[]) => void
+  readonly answers: (Acknowledgement | undefined)[]
+  readonly replies: (NetlinkMessage[] | undefined)[]
+  wasInterrupted: boolean
+  readonly resolve: (group: Group) => void
   readonly reject: (error: Error) => void
 }
 
@@ -67,7 +66,6 @@ export class Exchange implements NetlinkTransport {
   readonly #isNetfilter: boolean
   readonly #timeoutMs: number
   readonly #writer = new Writer(4096)
-  readonly #entries = new Map<number, Entry>()
   readonly #groups = new Set<Group>()
   #sequence = (Date.now() & 0x7fffffff) + 1
   #dumps: Promise<unknown> = Promise.resolve()
@@ -90,9 +88,13 @@ export class Exchange implements NetlinkTransport {
     const replies: NetlinkReply[] = []
     for (let from = 0; from < requests.length; ) {
       const to = endOfDatagram(requests, from)
-      const part = requests.slice(from, to)
+      const part = from === 0 && to === requests.length ? requests : requests.slice(from, to)
       if (isDump(part[0]!)) replies.push(await this.#queueDump(part[0]!))
-      else for (const entry of await this.#exchange(part, false)) replies.push(replyOf(entry))
+      else {
+        const group = await this.#exchange(part, false)
+        if (part === requests) return repliesOf(group)
+        replies.push(...repliesOf(group))
+      }
       from = to
     }
     return replies
@@ -106,19 +108,33 @@ export class Exchange implements NetlinkTransport {
   receive(bytes: Uint8Array, start: number, end: number): void {
     this.#timer?.refresh()
     visitMessages(bytes, start, end, (type, flags, sequence, from, to) => {
-      const entry = this.#entries.get(sequence)
-      if (!entry || type === NLMSG_NOOP) return
-      if (flags & NLM_F_DUMP_INTR && isDump(entry.request)) entry.wasInterrupted = true
-      if (type === NLMSG_ERROR) this.#answer(entry, decodeError(bytes, from, to, flags))
-      else if (type === NLMSG_DONE) this.#answer(entry, decodeDone(bytes, from, to, flags))
-      else entry.replies.push({ type, flags, sequence, payload: Uint8Array.from(bytes.subarray(from, to)) })
+      const group = type === NLMSG_NOOP ? undefined : this.#groupOf(sequence)
+      if (!group) return
+      const index = sequence - group.first
+      if (flags & NLM_F_DUMP_INTR && isDump(group.requests[index]!)) group.wasInterrupted = true
+      if (type === NLMSG_ERROR) this.#answer(group, index, decodeError(bytes, from, to, flags))
+      else if (type === NLMSG_DONE) this.#answer(group, index, decodeDone(bytes, from, to, flags))
+      else {
+        group.replies[index] ??= []
+        group.replies[index].push({ type, flags, sequence, payload: Uint8Array.from(bytes.subarray(from, to)) })
+      }
     })
+  }
+
+  /** Answers come in the order of the datagrams, those of dumps excepted: the first group is the one, most of the time. */
+  #groupOf(sequence: number): Group | undefined {
+    for (const group of this.#groups) {
+      const index = sequence - group.first
+      if (index >= 0 && index < group.requests.length) return group
+    }
+    return undefined
   }
 
   /** Channel: answers were lost (ENOBUFS). Nobody knows whether the requests were executed, and the caller hears just that. */
   overrun(): void {
     for (const group of this.#groups) {
-      for (const entry of group.entries) entry.answer ??= { errno: ENOBUFS, message: 'the answer was lost' }
+      for (let i = 0; i < group.requests.length; i++)
+        group.answers[i] ??= { errno: ENOBUFS, message: 'the answer was lost' }
       this.#settle(group)
     }
   }
@@ -133,7 +149,7 @@ export class Exchange implements NetlinkTransport {
 
   async #transaction(requests: readonly NetlinkRequest[]): Promise<NetlinkReply[]> {
     if (requests.length <= 2) return requests.map(() => ({ errno: 0, replies: [] }))
-    return (await this.#exchange(requests, true)).map(replyOf)
+    return repliesOf(await this.#exchange(requests, true))
   }
 
   /** A socket runs one dump at a time (EBUSY). */
@@ -145,19 +161,30 @@ export class Exchange implements NetlinkTransport {
 
   async #dump(request: NetlinkRequest): Promise<NetlinkReply> {
     for (let restarts = 0; ; restarts++) {
-      const entry = (await this.#exchange([request], false))[0]!
-      if (!entry.wasInterrupted || entry.answer?.errno) return replyOf(entry)
+      const group = await this.#exchange([request], false)
+      const reply = replyOf(group, 0)
+      if (!group.wasInterrupted || reply.errno) return reply
       if (restarts === maxDumpRestarts) {
-        return { errno: EINTR, message: 'the table kept changing during the dump', replies: entry.replies }
+        return { errno: EINTR, message: 'the table kept changing during the dump', replies: reply.replies }
       }
     }
   }
 
-  #exchange(requests: readonly NetlinkRequest[], isTransaction: boolean): Promise<Entry[]> {
+  #exchange(requests: readonly NetlinkRequest[], isTransaction: boolean): Promise<Group> {
     return new Promise((resolve, reject) => {
       if (this.#isClosed) throw closedError()
-      const group: Group = { entries: [], isTransaction, unanswered: requests.length, resolve, reject }
-      this.#encode(requests, group)
+      const group: Group = {
+        requests,
+        first: this.#number(requests.length),
+        awaited: requests.length - (isTransaction ? 2 : 1),
+        isTransaction,
+        answers: [],
+        replies: [],
+        wasInterrupted: false,
+        resolve,
+        reject,
+      }
+      this.#encode(group)
       this.#groups.add(group)
       try {
         this.#channel.send(this.#writer.bytes())
@@ -170,44 +197,40 @@ export class Exchange implements NetlinkTransport {
     })
   }
 
-  #encode(requests: readonly NetlinkRequest[], group: Group): void {
-    const lastInner = requests.length - 2
+  /** The first of `count` consecutive sequence numbers; 0 is none, and 32 bits are all there are. */
+  #number(count: number): number {
+    if (this.#sequence + count > 0xffffffff) this.#sequence = 1
+    const first = this.#sequence
+    this.#sequence = first + count
+    return first
+  }
+
+  #encode({ requests, first, awaited }: Group): void {
     this.#writer.length = 0
-    for (const [i, request] of requests.entries()) {
-      const sequence = this.#sequence
-      this.#sequence = (sequence + 1) >>> 0 || 1
-      const wantsAck = group.isTransaction ? i === lastInner : !isDump(request)
+    for (let i = 0; i < requests.length; i++) {
+      const request = requests[i]!
+      const wantsAck = i === awaited && !isDump(request)
       const flags = request.flags | NLM_F_REQUEST | (wantsAck ? NLM_F_ACK : 0)
-      writeMessage(this.#writer, request.type, flags, sequence, request.payload)
-      const entry: Entry = { request, sequence, replies: [], answer: undefined, wasInterrupted: false, group }
-      group.entries.push(entry)
-      this.#entries.set(sequence, entry)
+      writeMessage(this.#writer, request.type, flags, first + i, request.payload)
     }
   }
 
-  #answer(entry: Entry, answer: Acknowledgement): void {
-    const { group } = entry
-    entry.answer ??= answer
-    group.unanswered--
-    if (!group.isTransaction) {
-      if (group.unanswered === 0) this.#settle(group)
-      return
-    }
+  #answer(group: Group, index: number, answer: Acknowledgement): void {
+    const { answers, requests, isTransaction, awaited } = group
+    answers[index] ??= answer
     // An error of BATCH_BEGIN is the transaction's: nothing was done, whatever the others' ACKs say.
-    if (entry === group.entries[0] && answer.errno) {
-      for (const other of group.entries) other.answer = answer
-      this.#settle(group)
-    } else if (entry === group.entries.at(-2)) this.#settle(group)
+    const isUndone = isTransaction && index === 0 && answer.errno !== 0
+    if (isUndone) for (let i = 0; i < requests.length; i++) answers[i] = answer
+    if (isUndone || index === awaited) this.#settle(group)
   }
 
   #settle(group: Group): void {
     this.#forget(group)
-    group.resolve(group.entries)
+    group.resolve(group)
   }
 
   #forget(group: Group): void {
     this.#groups.delete(group)
-    for (const entry of group.entries) this.#entries.delete(entry.sequence)
     if (this.#groups.size === 0 && this.#timer) {
       clearTimeout(this.#timer)
       this.#timer = undefined
@@ -234,9 +257,17 @@ export class Exchange implements NetlinkTransport {
 
 const isDump = (request: NetlinkRequest): boolean => (request.flags & NLM_F_DUMP) === NLM_F_DUMP
 
-function replyOf(entry: Entry): NetlinkReply {
-  const { errno = 0, message } = entry.answer ?? {}
-  return message === undefined ? { errno, replies: entry.replies } : { errno, message, replies: entry.replies }
+const SILENCE: Acknowledgement = { errno: 0, message: undefined }
+const NONE: readonly NetlinkMessage[] = []
+const DONE: NetlinkReply = { errno: 0, replies: NONE }
+
+const repliesOf = (group: Group): NetlinkReply[] => group.requests.map((_, i) => replyOf(group, i))
+
+function replyOf({ answers, replies: all }: Group, index: number): NetlinkReply {
+  const replies = all[index] ?? NONE
+  const { errno, message } = answers[index] ?? SILENCE
+  if (message !== undefined) return { errno, message, replies }
+  return errno === 0 && replies === NONE ? DONE : { errno, replies }
 }
 
 /** Where the datagram that begins with requests[from] ends: a dump alone, others up to the limits. */

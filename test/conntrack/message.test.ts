@@ -113,6 +113,19 @@ t.test('updates, deletions and the order of a batch', async (t) => {
   )
 })
 
+t.test('what was encoded stays as it is, however much comes after it', async (t) => {
+  const encoded = (n: number) => {
+    const conntrack = anchorConntrack({ family: 6, n, helper: 'sip', timeoutSec: 60 })
+    const expectation = { ...inbound, master: conntrack.original }
+    return encodeOperations([
+      { kind: 'create-conntrack', conntrack },
+      { kind: 'create-expectation', expectation },
+    ])
+  }
+  const all = Array.from({ length: 1000 }, (_, n) => encoded(n))
+  t.ok(all.every((requests, n) => requests.every(({ payload }, i) => text(payload) === text(encoded(n)[i]!.payload))))
+})
+
 t.test('an anchor as the kernel shows it', async (t) => {
   // Linux 6.18, IPCTNL_MSG_CT_GET after the CT_NEW above
   const shown = hex(

@@ -2,8 +2,8 @@ import { deepStrictEqual } from 'node:assert'
 import fc from 'fast-check'
 import t from 'tap'
 import { canonicalAddress, formatAddress } from '../../lib/base/address.js'
-import { invert, maskFor, tupleFromWire, tupleKey, tupleToWire, wireTable } from '../../lib/conntrack/tuple.js'
-import { decode, encode, Writer } from '../../lib/netlink/attribute.js'
+import { invert, maskFor, tupleFromWire, tupleKey, wireTable, writeTuple } from '../../lib/conntrack/tuple.js'
+import { decode, Writer } from '../../lib/netlink/attribute.js'
 import type { Tuple } from '../../types/tuple.js'
 import { runs } from '../law.js'
 
@@ -26,7 +26,7 @@ const tuples: fc.Arbitrary<Tuple> = fc.constantFrom(4 as const, 6 as const).chai
 
 const roundTrip = (tuple: Tuple): Tuple => {
   const writer = new Writer()
-  encode(wireTable, tupleToWire(tuple), writer)
+  writeTuple(writer, tuple)
   return tupleFromWire(decode(wireTable, writer.bytes()))
 }
 

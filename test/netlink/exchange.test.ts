@@ -59,28 +59,44 @@ function setUp(timeoutMs = 1000) {
 const get = (length = 4): NetlinkRequest => ({ type: 0x101, flags: 0, payload: new Uint8Array(length) })
 const dump: NetlinkRequest = { type: 0x101, flags: NLM_F_DUMP, payload: new Uint8Array(4) }
 
-t.test('answers are matched by sequence, in whatever order', async (t) => {
+t.test('a datagram asks for one ACK: what is silent has succeeded', async (t) => {
   const { channel, exchange } = setUp()
-  channel.answer = (messages) =>
-    messages
-      .map(({ sequence }, i) => [[0x100, 0, sequence, Uint8Array.of(i)] as const, ack(sequence, i)])
-      .reverse()
-      .flat()
-  const replies = await exchange.batch([get(), get(), get()])
+  // As the kernel executes them: replies and errors in order, then the ACK that was asked for.
+  channel.answer = (messages) => {
+    const [done, told, refused, last] = messages.map(({ sequence }) => sequence)
+    t.same([told! - done!, refused! - done!, last! - done!], [1, 2, 3])
+    return [[0x100, 0, told!, Uint8Array.of(7)], ack(refused!, 2), [0x100, 0, last!, Uint8Array.of(9)], ack(last!, 0)]
+  }
+  const replies = await exchange.batch([get(), get(), get(), get()])
   t.same(
-    replies.map(({ errno, replies }) => [errno, replies.length, replies[0]!.payload[0]]),
+    replies.map(({ errno, replies }) => [errno, replies.map(({ payload }) => payload[0])]),
     [
-      [0, 1, 0],
-      [1, 1, 1],
-      [2, 1, 2],
+      [0, []],
+      [0, [7]],
+      [2, []],
+      [0, [9]],
     ],
   )
   t.equal(channel.sent.length, 1, 'one datagram')
-  t.ok(
-    channel.sent[0]!.every(({ flags }) => flags === 5),
-    'NLM_F_REQUEST and NLM_F_ACK',
+  t.same(
+    channel.sent[0]!.map(({ flags }) => flags),
+    [1, 1, 1, 5],
+    'NLM_F_REQUEST, and NLM_F_ACK with the last',
   )
   t.equal(channel.isWaiting, false)
+})
+
+t.test('answers find their batch, whichever is outstanding', async (t) => {
+  const { channel, exchange } = setUp()
+  channel.isImmediate = false
+  channel.answer = (messages, datagram) => [ack(messages[0]!.sequence, datagram + 1), ack(messages[1]!.sequence, 0)]
+  const both = [exchange.batch([get(), get()]), exchange.batch([get(), get()])]
+  channel.deliver()
+  const errnos = (await Promise.all(both)).map((replies) => replies.map(({ errno }) => errno))
+  t.same(errnos, [
+    [1, 0],
+    [2, 0],
+  ])
 })
 
 t.test('a long batch is split by number and by bytes, and stays in order', async (t) => {
@@ -123,11 +139,12 @@ t.test('silence is ERR_TIMEOUT, and the exchange lives on', async (t) => {
 t.test('a lost answer is ENOBUFS', async (t) => {
   const { channel, exchange } = setUp()
   channel.answer = ([first]) => [ack(first!.sequence, 2)]
-  const replies = exchange.batch([get(), get()])
+  const replies = exchange.batch([get(), get(), get()])
   exchange.overrun()
   t.same(
     (await replies).map(({ errno }) => errno),
-    [2, 105],
+    [2, 105, 105],
+    'of the silent nobody knows',
   )
 })
 
