@@ -121,7 +121,7 @@ export class Judge {
       const said = hook?.ask(message, flow, way)
       if (said?.verdict) return this.#refuse(subject, message, flow, way, said)
       const plan = engine.plan(message, flow, way, now())
-      if (said?.connmark !== undefined) engine.mark(message, flow, said.connmark)
+      if (said?.connmark !== undefined) engine.mark(message, flow, way, said.connmark)
       return said && said.edits.length > 0 ? withEdits(plan, message, said) : plan
     } catch (error) {
       this.failed(subject, error as Error)

@@ -26,7 +26,7 @@ export class MessageHook {
   /** What the script says of the message; undefined: nothing. */
   ask(message: SipMessage, flow: Flow, way: Way): MessageTurn | undefined {
     const { onMessage, engine, onError } = this.#options
-    const turn = new MessageTurn(message, flow, way, engine.callInfo(message, flow))
+    const turn = new MessageTurn(message, flow, way, engine.callInfo(message, flow, way))
     const key = `${flow.binding.inside.address} ${message.callId} ${message.cseq}`
     if (message.method === 'ACK' && this.#refused.has(key)) {
       turn.drop()

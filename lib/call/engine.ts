@@ -21,7 +21,7 @@ import { Listening } from './listening.js'
 import type { Path, Session } from './media.js'
 import { NamedPorts } from './named-ports.js'
 import { NatBeyond } from './nat-beyond.js'
-import { belongs, isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
+import { isRepeated, legTag, OFFER_METHODS, onRequest, onResponse } from './offer-answer.js'
 import type { PathPolicy } from './paths.js'
 import type { Plan } from './plan.js'
 import { Planned } from './planned.js'
@@ -128,14 +128,15 @@ export class Engine {
   }
 
   /** The call that the message is of; undefined when none is known. */
-  callInfo(message: SipMessage, flow: Flow): CallInfo | undefined {
-    return this.#calls.get(flow.binding.inside.address, message.callId)?.info()
+  callInfo(message: SipMessage, flow: Flow, way: Way): CallInfo | undefined {
+    const call = this.#calls.find(message, flow, way)
+    return typeof call === 'object' ? call.info() : undefined
   }
 
   /** Sets the connmark of the flows that the message's call opens from now on. */
-  mark(message: SipMessage, flow: Flow, value: number): void {
-    const call = this.#calls.get(flow.binding.inside.address, message.callId)
-    if (call) call.mark = value
+  mark(message: SipMessage, flow: Flow, way: Way, value: number): void {
+    const call = this.#calls.find(message, flow, way)
+    if (typeof call === 'object') call.mark = value
   }
 
   bindingOf(inside: Endpoint, outside: Endpoint, transport: Transport = 'udp'): Binding {
@@ -194,8 +195,8 @@ export class Engine {
 
   /** The message's call; an INVITE (or a description in a dialog that began before us) makes one. */
   #callOf({ message, flow, way, described }: Seen, now: number, plan: Planned): Call | undefined {
-    const known = this.#calls.get(flow.binding.inside.address, message.callId)
-    if (known) return belongs(known, message) ? known : undefined
+    const known = this.#calls.find(message, flow, way)
+    if (known) return known === 'foreign' ? undefined : known
     if (message.kind === 'response') return undefined
     if (message.method !== 'INVITE' && (message.method !== 'UPDATE' || !described.session)) return undefined
     const caller: Side = way === 'out' ? 'inside' : 'outside'

@@ -1,4 +1,4 @@
-import type { Side } from '../../types/flow.js'
+import type { Side, Way } from '../../types/flow.js'
 import type { SipMessage } from '../../types/sip.js'
 import type { Call, Leg } from './call.js'
 import type { Session } from './media.js'
@@ -24,6 +24,14 @@ export function belongs(call: Call, { fromTag, toTag }: SipMessage): boolean {
   const { initiatorTag } = call
   if (fromTag === initiatorTag) return true
   return toTag === initiatorTag && (toTag !== '' || call.leg(fromTag) !== undefined)
+}
+
+/** Where a message of the call, on its way, says that the initiator is; one without a tag is where it was. */
+export function callerSide({ initiatorTag, caller }: Call, { kind, fromTag }: SipMessage, way: Way): Side {
+  if (initiatorTag === '') return caller
+  // Who answers a request of the initiator's is the other one.
+  const isInitiators = (fromTag === initiatorTag) === (kind === 'request')
+  return isInitiators === (way === 'out') ? 'inside' : 'outside'
 }
 
 /** Whether all that the message says has been heard: a request or a final response that comes again. */

@@ -1,4 +1,7 @@
-/** One call asked of several: by a proxy inside, all at once or one after the other, or of one phone twice (RFC 3261 16.7, 8.2.2.2). */
+/**
+ * One Call-ID, and not one call: asked of several by a proxy inside, all at once or one after the other, of one phone twice (RFC 3261 16.7,
+ * 8.2.2.2), or from one line of a host to another.
+ */
 import t from 'tap'
 import type { Endpoint } from '../../types/endpoint.js'
 import { endpoint, INSIDE, NOTHING, OUTSIDE, PEER, request, response, sdp, World } from './world.js'
@@ -114,3 +117,29 @@ t.test(
     t.equal(world.engine.calls()[0]?.state, 'ending')
   },
 )
+
+t.test('two lines of one adapter call each other by way of their registrar', async (t) => {
+  const world = new World({ ports: [30000, 30100] })
+  const callee = world.flow(endpoint(INSIDE, 5061), endpoint(OUTSIDE, 5061))
+  const crosses = async (text: string, from = world.flow(), to = callee): Promise<string> =>
+    world.in(by('far', await world.out(text, from)), to)
+  const back = (text: string): Promise<string> => crosses(text, callee, world.flow())
+  t.match(await crosses(request('INVITE', { body: sdp(INSIDE, 4000) })), `c=IN IP4 ${INSIDE}\r\nt=0 0\r\nm=audio 4000 `)
+  t.same(
+    world.engine.calls().map(({ caller }) => caller),
+    ['inside', 'outside'],
+  )
+  for (const status of [183, 200]) {
+    const answer = await back(response(status, 'INVITE', { to: 'b', body: sdp(INSIDE, 5000) }))
+    t.match(answer, `c=IN IP4 ${INSIDE}\r\nt=0 0\r\nm=audio 5000 `, `${status}: each hears where the other is`)
+  }
+  await crosses(request('ACK', { to: 'b' }))
+  const moved = request('INVITE', { from: 'b', to: 'a', cseq: 7, body: sdp(INSIDE, 5200) })
+  t.match(await back(moved), 'm=audio 5200 ', 'moved by the one that was called')
+  const agreed = response(200, 'INVITE', { from: 'b', to: 'a', cseq: 7, body: sdp(INSIDE, 4200) })
+  t.match(await crosses(agreed), 'm=audio 4200 ')
+  await crosses(request('BYE', { cseq: 2, to: 'b' }))
+  await back(response(200, 'BYE', { cseq: 2, to: 'b' }))
+  t.same(world.ends(), ['bye', 'bye'])
+  t.same(world.sizes(), NOTHING)
+})

@@ -251,7 +251,8 @@ t.test('a=altc (RFC 6947)', async (t) => {
     `a=altc:2 IP4 ${OUTSIDE} 30000`,
     `a=altc:3 IP4 ${OUTSIDE} 30002/30003`,
   ])
-  t.equal(await world.in(out), text, 'and back')
+  t.equal(await world.in(out), text, 'and back, to a line of the same host')
+  await world.out(response(404, 'INVITE', { to: 'c' }))
   await world.in(response(200, 'INVITE', { to: 'b', body: body('2001:db8:9::5', 'm=audio 6000 RTP/AVP 0') }))
   t.same(
     world.ways(),
