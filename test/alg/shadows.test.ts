@@ -1,7 +1,8 @@
+import { setTimeout } from 'node:timers/promises'
 import t from 'tap'
 import { Shadows } from '../../lib/alg/shadows.js'
 import { Standing } from '../../lib/alg/standing.js'
-import { Path } from '../../lib/call/index.js'
+import { LocalStream, Path } from '../../lib/call/index.js'
 import type { ConntrackEntry } from '../../types/conntrack.js'
 import type { Endpoint, Family } from '../../types/endpoint.js'
 import type { Transport } from '../../types/flow.js'
@@ -63,27 +64,51 @@ t.test('others are left alone', async (t) => {
   t.equal(await found(wayOf(PEER), tcp), 0)
 })
 
-t.test('one look in ten seconds, and only for ways that nobody has looked for and that stand', async (t) => {
+t.test('media: RTP and RTCP, each until somebody has been let in', async (t) => {
+  const local = new LocalStream(endpoint(INSIDE, 4000), OUTSIDE, 4, { transport: 'udp', rtcpPort: 4001, count: 1 })
+  local.outsidePort = 30_000
+  const far = endpoint(PEER, 6000)
+  const farRtcp = endpoint(PEER, 6001)
+  const spec = { far, farRtcp, inbound: true, outbound: true, early: false, owner: { callId: 'c' } } as const
+  const knocks = [knock(endpoint(PEER, 6100), endpoint(OUTSIDE, 30_000)), knock(knocker, endpoint(OUTSIDE, 30_001))]
+  const standing = new Standing(Path.media(local, { ...spec, source: 'latch' }), 0, 0)
+  t.equal(await found(standing, ...knocks), 2)
+  const flow = { id: 1, component: 0, isInbound: true, farAddress: PEER, farPort: 6000 }
+  standing.flows = [{ ...flow, isInbound: false }]
+  t.equal(await found(standing, ...knocks), 2, 'what goes out only waits for what comes in')
+  standing.flows = [flow]
+  t.equal(await found(standing, ...knocks), 1)
+  const shadows = new Shadows()
+  for (const other of [{ source: 'exact' }, { source: 'latch', inbound: false }] as const)
+    shadows.note(new Standing(Path.media(local, { ...spec, ...other }), 0, 0))
+  t.same(await shadows.look(0, () => Promise.reject(new Error('nobody asks'))), [])
+})
+
+t.test('one look in a second, and only for ways that nobody has looked for and that stand', async (t) => {
   const shadows = new Shadows()
   let looks = 0
-  const look = (now: number) =>
+  const look = (now: number, takesMs = 0) =>
     shadows.look(now, async () => {
       looks++
+      await setTimeout(takesMs)
       return [knock(knocker, gate)]
     })
   t.same(await look(0), [])
   shadows.note(wayOf(PEER))
   t.equal((await look(1000)).length, 1)
   shadows.note(wayOf(PEER))
-  t.same(await look(10_999), [])
-  t.equal((await look(11_000)).length, 1)
-  t.same(await look(30_000), [])
-  t.equal(looks, 2)
+  t.same(await look(1999), [])
+  t.equal((await look(20_000, 50)).length, 1)
+  shadows.note(wayOf(PEER))
+  t.same(await look(22_400), [], 'a look of 50 ms is paid off after 2.5 s')
+  t.equal((await look(900_000)).length, 1)
+  t.same(await look(910_000), [])
+  t.equal(looks, 3)
   const shut = wayOf(PEER)
   shadows.note(shut)
   shadows.forget(shut)
   shadows.note(wayOf(PEER, phone, phone))
   shadows.note(wayOf(PEER, phone, gate, 'tcp'))
-  t.same(await look(60_000), [])
-  t.equal(looks, 2)
+  t.same(await look(1_000_000), [])
+  t.equal(looks, 3)
 })

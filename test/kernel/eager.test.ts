@@ -1,6 +1,6 @@
 import { once } from 'node:events'
 import t from 'tap'
-import { SipPeer, whyNoLab } from '../../lib/testing/index.js'
+import { SipPeer, sdpText, whyNoLab } from '../../lib/testing/index.js'
 import type { Endpoint } from '../../types/endpoint.js'
 import { call, hears, Scene, target } from './scene.js'
 
@@ -67,3 +67,29 @@ for (const family of [4, 6] as const) {
     t.same(heard, expected)
   })
 }
+
+t.test(
+  'a far end that speaks before its way stands, from a port that nobody announced, and does not stop',
+  { skip },
+  async (t) => {
+    // Without ports of its own for media, nothing keeps what comes early from the gateway itself.
+    const scene = await Scene.open({ nat: 'masquerade', helper: {} })
+    t.teardown(() => scene.close())
+    const alice = new SipPeer(await scene.inside(5060), 'alice')
+    const bob = new SipPeer(await scene.outside(5060), 'bob')
+    const audio = await scene.inside(4000)
+    const announced = await scene.outside(6000, 'mediaServer')
+    const far = await scene.outside(6100, 'mediaServer')
+    const to = bob.endpoint.local
+    await alice.request('INVITE', to, { body: sdpText({ address: audio.local.address, ports: [4000] }) })
+    const arrived = await bob.receiveRequest('INVITE')
+    t.match(await hears(far, target(arrived), audio), { packets: 0 }, 'nobody knows of the media server yet')
+    await bob.respond(arrived, 200, { body: sdpText({ address: announced.local.address, ports: [6000] }) })
+    await alice.response(200)
+    let packets = 0
+    for (let i = 0; i < 200 && packets === 0; i++) packets = (await hears(far, target(arrived), audio)).packets
+    t.ok(packets > 0)
+    t.match(await hears(audio, announced.local, announced), { packets: 5, from: target(arrived) })
+    t.same(scene.errors, [])
+  },
+)
