@@ -159,7 +159,7 @@ export class Call implements PathOwner {
   /** Whether somebody who was asked for a dialog has yet to answer. */
   get isAsking(): boolean {
     return this.transactions.some(
-      ({ method, tag, final, isCancelled }) => method === 'INVITE' && tag === '' && final === 0 && !isCancelled,
+      ({ method, final, asking }) => method === 'INVITE' && final === 0 && asking?.isCancelled === false,
     )
   }
 

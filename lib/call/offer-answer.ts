@@ -105,6 +105,7 @@ export function onResponse(
   if (statusCode < 200) return transaction
   if (transaction.final === 0) {
     transaction.final = statusCode
+    if (statusCode < 300) transaction.asking = undefined
     transaction.at = secondOf(now)
   }
   if (statusCode >= 300) rollBack(call, transaction)

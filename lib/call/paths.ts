@@ -21,10 +21,11 @@ export function wantedPaths(call: Call, policy: PathPolicy): Path[] {
     agreedPaths(call, early, policy, wanted)
     if (early.inside && !early.outside) offeredPaths(call, early.inside, call.peer.address, policy, wanted)
   }
-  for (const { offer, tag, final, peer } of call.transactions) {
+  for (const { offer, tag, final, asking } of call.transactions) {
     if (offer?.by !== 'inside' || (final !== 0 && isConfirmed)) continue
     const leg = tag === '' ? undefined : call.leg(tag)
-    if (leg?.state !== 'over') offeredPaths(call, offer, leg?.outside ?? peer, policy, wanted)
+    if (leg?.state !== 'over')
+      offeredPaths(call, offer, leg?.outside ?? asking?.peer ?? call.peer.address, policy, wanted)
   }
   for (const { delayed, outside } of call.legs) {
     if (delayed?.by === 'inside') offeredPaths(call, delayed, outside ?? call.peer.address, policy, wanted)

@@ -25,7 +25,7 @@ export function requestProgress(call: Call, side: Side, message: SipMessage): nu
     const { cseq, branch } = message
     const invite = answeredBy(call.transactions, side, { cseq, branch, method: 'INVITE' })
     if (call.isConfirmed || invite?.final !== 0) return 0
-    invite.isCancelled = true
+    if (invite.asking) invite.asking.isCancelled = true
     if (call.isAsking) return 0
     call.isCancelled = true
   } else if (method === 'INVITE' && call.isCancelled && call.isAsking) {

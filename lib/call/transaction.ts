@@ -1,6 +1,14 @@
 import type { Side } from '../../types/flow.js'
 import type { InsideSession, OutsideSession, Session } from './media.js'
 
+/** What tells a request for a dialog from others of its number: a proxy asks several, at once or one after the other. */
+export interface Asking {
+  readonly branch: string
+  /** Address of the far side that was asked, or asks. */
+  readonly peer: string
+  isCancelled: boolean
+}
+
 /** A request that can carry an offer, or a BYE, from when it is seen until long enough after its final response. */
 export interface Transaction {
   readonly by: Side
@@ -8,11 +16,8 @@ export interface Transaction {
   readonly method: string
   /** Dialog it was sent in; empty for one that makes a dialog. */
   readonly tag: string
-  /** Of one that makes a dialog, what tells it from others of its number: a proxy asks several, or one after the other. Else empty. */
-  readonly branch: string
-  isCancelled: boolean
-  /** Address of the far side that was asked, or asks. */
-  readonly peer: string
+  /** Of one that makes a dialog, as long as nobody has accepted it. */
+  asking: Asking | undefined
   /** The description in the request. */
   offer: Session | undefined
   /** What the dialog had agreed on before an answer to this request changed it. */
@@ -48,9 +53,7 @@ export function newTransaction(by: Side, name: RequestName, tag: string, peer: s
     cseq,
     method,
     tag,
-    branch: tag === '' ? name.branch : '',
-    isCancelled: false,
-    peer,
+    asking: tag === '' ? { branch: name.branch, peer, isCancelled: false } : undefined,
     offer: undefined,
     before: undefined,
     final: 0,
@@ -63,7 +66,8 @@ const isNamed = ({ by, cseq, method }: Transaction, side: Side, name: RequestNam
 
 /** A request's own transaction. */
 export const transactionOf = (known: readonly Transaction[], by: Side, name: RequestName): Transaction | undefined =>
-  known.find((it) => isNamed(it, by, name) && (it.branch === '' || it.branch === name.branch))
+  known.find((it) => isNamed(it, by, name) && it.asking?.branch === name.branch) ??
+  known.find((it) => isNamed(it, by, name) && !it.asking)
 
 /** The one that a response, or a CANCEL, belongs to: where there is one alone its branch is not asked for. */
 export function answeredBy(known: readonly Transaction[], by: Side, name: RequestName): Transaction | undefined {
