@@ -41,6 +41,7 @@ export class TcpContacts {
     const removed: Held[] = []
     for (const path of close) if (isTcpWay(path)) this.#drop(path, removed)
     for (const path of open) if (isTcpWay(path)) this.#hold(path, added)
+    if (added.length + removed.length === 0) return
     for (const family of [4, 6] as const) {
       await this.#send('delete', family, removed)
       await this.#send('add', family, added)

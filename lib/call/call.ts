@@ -174,7 +174,7 @@ export class Call implements PathOwner {
 
   info(): CallInfo {
     const { callId, state, caller, peer, since, held, endReason } = this
-    const info = {
+    const info: { -readonly [K in keyof CallInfo]: CallInfo[K] } = {
       callId,
       state,
       caller,
@@ -185,7 +185,8 @@ export class Call implements PathOwner {
       held,
       streams: this.#streams(),
     }
-    return endReason ? { ...info, endReason } : info
+    if (endReason) info.endReason = endReason
+    return info
   }
 
   /**

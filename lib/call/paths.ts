@@ -37,8 +37,10 @@ function agreedPaths(call: Call, { inside, outside }: Exchange, { source }: Path
   if (!inside || !outside) return
   for (let line = 0; line < inside.streams.length; line++) {
     if (!hasTransport(inside, outside, line)) continue
-    for (const { local, ...to } of pairsOf(inside, outside, line, source))
-      add(wanted, Path.media(local, { ...to, inbound: true, outbound: true, early: false, owner: call }))
+    for (const { local, far, farRtcp, source: from } of pairsOf(inside, outside, line, source)) {
+      const rules = { far, farRtcp, source: from, inbound: true, outbound: true, early: false, owner: call }
+      add(wanted, Path.media(local, rules))
+    }
   }
 }
 
@@ -65,8 +67,10 @@ function offeredPaths(
       if (wanted.some((path) => path.local === local && path.far.address === address)) continue
       const farRtcp = local.insideRtcpPort === 0 ? undefined : { address: address ?? '', port: 0 }
       const source = local.transport === 'tcp' ? 'address' : policy.source
-      const rules = { farRtcp, source, inbound: true, outbound: false, early: true, owner: call } as const
-      for (const far of anyPortOf(address, local)) wanted.push(Path.media(local, { ...rules, far }))
+      for (const far of anyPortOf(address, local)) {
+        const rules = { far, farRtcp, source, inbound: true, outbound: false, early: true, owner: call } as const
+        wanted.push(Path.media(local, rules))
+      }
     }
   }
 }

@@ -10,13 +10,15 @@ export interface TransportOptions {
   readonly netns?: string | undefined
   /** How long the kernel may be silent while an answer is outstanding, milliseconds; default 5000. Then ERR_TIMEOUT. */
   readonly timeoutMs?: number | undefined
+  /** SO_RCVBUFFORCE, bytes; default 2 MiB: the answers to one full datagram of requests. What finds no room is ENOBUFS. */
+  readonly receiveBuffer?: number | undefined
 }
 
 /** The kernel builds dump answers of up to 32 KiB for a reader with that much room. */
 const slotSize = 32768
 const slots = 8
-/** A limit, not an allocation: the answers to one full datagram of requests. */
-const receiveBuffer = 2 << 20
+/** A limit, not an allocation. */
+const defaultReceiveBuffer = 2 << 20
 
 /**
  * Requests over the addon: many in one datagram, extended ACKs, any network namespace. Throws where the socket cannot be opened:
@@ -27,7 +29,8 @@ const receiveBuffer = 2 << 20
  * const { errno } = await transport.request({ type: 0x102, flags: 0, payload })
  */
 export function openTransport(protocol: number, options: TransportOptions = {}): NetlinkTransport {
-  const socket = openNetlinkSocket(protocol, { netns: options.netns, slotSize, slots, receiveBuffer })
+  const { netns, receiveBuffer = defaultReceiveBuffer } = options
+  const socket = openNetlinkSocket(protocol, { netns, slotSize, slots, receiveBuffer })
   const open = (exchange: Exchange) => new NativeChannel(socket, exchange)
   return new Exchange(open, protocol === NETLINK_NETFILTER, options.timeoutMs ?? 5000)
 }
@@ -61,9 +64,12 @@ class NativeChannel implements Channel {
   }
 
   #take(count: number): void {
-    const { buffer, lengths } = this.#socket
-    if (count === -constants.errno.ENOBUFS) this.#exchange.overrun()
-    else if (count < 0) this.#exchange.fail(kernelError('receive netlink message', -count))
+    const { native, buffer, lengths } = this.#socket
+    if (count === -constants.errno.ENOBUFS) {
+      // The kernel adds nothing more until the socket has been read empty.
+      for (let rest = native.receive(); rest > 0; rest = native.receive()) this.#take(rest)
+      this.#exchange.overrun()
+    } else if (count < 0) this.#exchange.fail(kernelError('receive netlink message', -count))
     for (let i = 0; i < count; i++) {
       const start = i * slotSize
       this.#exchange.receive(buffer, start, start + Math.min(lengths[i]!, slotSize))

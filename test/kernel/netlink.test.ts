@@ -137,6 +137,23 @@ t.test('large transactions and dumps', { skip: skipNft }, async (t) => {
   )
 })
 
+t.test('a refusal that finds no room is no success', { skip: skipNft }, async (t) => {
+  const [namespace] = namespaces(t, 'cramped')
+  const transport = openTransport(NETLINK_NETFILTER, { netns: namespace.path, receiveBuffer: 1 })
+  t.teardown(() => transport.close())
+  const refused = Array.from({ length: 64 }, (_, i) => table(NFT_MSG_GETTABLE, 0, `none-${i}`))
+  for (const round of [1, 2]) {
+    const errnos = (await transport.batch(refused)).map(({ errno }) => errno)
+    t.equal(errnos[0], 2, `ENOENT, round ${round}`)
+    t.equal(errnos.at(-1), 105, 'ENOBUFS')
+    t.ok(
+      errnos.every((errno) => errno === 2 || errno === 105),
+      'of the silent nobody knows',
+    )
+  }
+  t.equal((await transport.request(refused[0]!)).errno, 2, 'and the socket goes on')
+})
+
 t.test('events: in order, in their namespace, until closed', { skip }, async (t) => {
   const [here, there] = namespaces(t, 'here', 'there')
   const seen: string[] = []
