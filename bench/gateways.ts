@@ -71,8 +71,8 @@ async function startHandler(
   if (way === 'cthelper') {
     const socket = join(directory, 'control.sock')
     const options = ['--inside', 'lan0', '--outside', 'wan0', '--media-ports', '30000-39999', '--socket', socket]
-    // One host makes all the calls; a build given by CTHELPER_DIST may not know the budget.
-    if (process.env.CTHELPER_DIST === undefined) options.push('--max-call-rate', '1000000', '--max-host-ports', '10000')
+    // One host makes all the calls: with the budgets of a host most of them would be refused, and cost little.
+    options.push('--max-call-rate', '1000000', '--max-host-ports', '10000')
     const flags = (process.env.CTHELPER_NODE_OPTIONS ?? NODE_FLAGS).split(' ').filter(Boolean)
     return startPinned(lab, [process.execPath, ...flags, COMMAND, 'run', ...options])
   }
