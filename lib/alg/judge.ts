@@ -152,8 +152,9 @@ export class Judge {
     const failures = await pinholes.apply(plan.open, plan.close, this.#options.now(), (path: Path) =>
       engine.relocate(path),
     )
-    await contacts.apply(plan.open, plan.close)
-    counters.add('pinholes-opened', plan.open.length - failures.length)
+    const opened = plan.open.filter((it) => !failures.some(({ path }) => path === it))
+    await contacts.apply(opened, plan.close)
+    counters.add('pinholes-opened', opened.length)
     counters.add('pinholes-closed', plan.close.length)
     for (const { path, reason, detail } of failures) {
       engine.abandon(path)

@@ -1,5 +1,6 @@
 import type { ConntrackOperation, RawConntrackEvent } from '../../types/conntrack.js'
 import type { NetlinkEvents } from '../../types/netlink.js'
+import { OnceMore } from '../base/once-more.js'
 import { type Conntrack, IPS_HELPER, type KernelEvent, tupleKey } from '../conntrack/index.js'
 import type { FlowSource } from './flows.js'
 import type { Pinholes } from './pinholes.js'
@@ -29,11 +30,13 @@ export class KernelEvents {
 
   constructor(options: KernelEventsOptions) {
     this.#options = options
+    // Reading takes its time where there is much, and more may be lost meanwhile.
+    const resync = new OnceMore(() => this.#resync(), options.onError)
     this.#subscription = options.conntrack.events({
       groups: ['conntrack-new', 'conntrack-destroy'],
       filter: { accept: (event) => this.#isWorth(event) },
       onEvent: (event) => this.#take(event),
-      onOverrun: () => void this.resync().catch(options.onError),
+      onOverrun: () => resync.ask(),
       onError: options.onError,
     })
   }
@@ -78,17 +81,18 @@ export class KernelEvents {
   }
 
   /** Events were lost: the table itself says what is there. */
-  async resync(): Promise<void> {
+  async #resync(): Promise<void> {
     const { conntrack, pinholes, flows, now } = this.#options
     flows.clear()
+    // What comes while it is read may not be in it.
+    const expected = pinholes.tuples()
     const present = new Set<string>()
     for (const entry of await conntrack.dump()) {
       present.add(tupleKey(entry.original))
       if (entry.master) this.#collect(pinholes.onExpectedFlow(entry, now()))
     }
-    for (const tuple of pinholes.tuples()) {
-      if (present.has(tupleKey(tuple))) continue
-      this.#collect(pinholes.onDestroyed(tuple, undefined))
+    for (const tuple of expected) {
+      if (!present.has(tupleKey(tuple))) this.#collect(pinholes.onDestroyed(tuple, undefined))
     }
   }
 

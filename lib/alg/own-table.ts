@@ -1,5 +1,6 @@
 import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Table } from '../../types/nftables.js'
+import { OnceMore } from '../base/once-more.js'
 import { type MusicStream, type Nftables, SIP_TABLE, sipTable } from '../nftables/index.js'
 import { type Interfaces, MACHINE } from './interfaces.js'
 import { MODES, type Settings } from './options.js'
@@ -37,13 +38,13 @@ export async function installOwnTable(options: OwnTableOptions): Promise<void> {
     await maps?.restore()
     onRepair()
   }
-  const repair = () => void reinstall().catch(onError)
+  const repairs = new OnceMore(reinstall, onError)
   const subscription: NetlinkEvents = nftables.events({
     onChange: ({ tables }) => {
       const ours = tables.find((it) => it.family === family && it.name === name)
-      if (ours && ours.removed > ours.elementsRemoved) repair()
+      if (ours && ours.removed > ours.elementsRemoved) repairs.ask()
     },
-    onOverrun: repair,
+    onOverrun: () => repairs.ask(),
     onError,
   })
   undo.push(async () => {

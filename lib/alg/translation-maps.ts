@@ -46,7 +46,6 @@ interface Claim {
 interface Inherited {
   readonly set: string
   readonly element: SetElement
-  readonly key: string
   readonly untilMs: number
 }
 
@@ -69,7 +68,7 @@ export class TranslationMaps implements PinholeKernel {
   readonly #claims = new Map<string, Claim>()
   readonly #byAnchor = new Map<number, Set<string>>()
   /** Of a process that was killed, whose expectations last as long. */
-  #inherited: readonly Inherited[] = []
+  #inherited: ReadonlyMap<string, Inherited> = new Map()
   /** Changes are made in the order in which they were asked for. */
   #work: Promise<void> = Promise.resolve()
 
@@ -110,7 +109,9 @@ export class TranslationMaps implements PinholeKernel {
         if (!translation) continue
         const { entry } = this.#claim(operation.expectation, translationElement(translation, leaseSec), fresh)
         claimed.add(entry)
-        added.push({ set: entry.set, remove: [], add: [entry.element] })
+        // What is there keeps its timeout, which with a predecessor's may be nearly over.
+        const remove = this.#inherited.has(entry.key) ? [entry.element.key] : []
+        added.push({ set: entry.set, remove, add: [entry.element] })
       } else if (operation.kind === 'update-expectation') {
         const entry = this.#claims.get(tupleKey(operation.expectation.tuple))?.entry
         if (!entry || claimed.has(entry)) continue
@@ -212,11 +213,11 @@ export class TranslationMaps implements PinholeKernel {
   /** What a process that was killed left in the maps of its table: its expectations stand for the rest of their lease. To be asked before the table is replaced. */
   async inherit(now: number): Promise<void> {
     const { store, table } = this.#options
-    const inherited: Inherited[] = []
+    const inherited = new Map<string, Inherited>()
     for (const { name: set } of translationMaps) {
       for (const { key, value, expiresSec } of await store.listElements('inet', table, set).catch(noneIfMissing)) {
         if (value === undefined || expiresSec === undefined) continue
-        inherited.push({ set, key: entryKey(set, key), element: { key, value }, untilMs: now + expiresSec * 1000 })
+        inherited.set(entryKey(set, key), { set, element: { key, value }, untilMs: now + expiresSec * 1000 })
       }
     }
     this.#inherited = inherited
@@ -227,7 +228,7 @@ export class TranslationMaps implements PinholeKernel {
     const { zone } = this.#options
     const elements = new Map<string, SetElement[]>(translationMaps.map(({ name }) => [name, []]))
     for (const { set, element } of this.#entries.values()) elements.get(set.name)!.push(element)
-    for (const { set, element, key, untilMs } of this.#inherited) {
+    for (const [key, { set, element, untilMs }] of this.#inherited) {
       if (this.#entries.has(key) || untilMs <= now) continue
       elements.get(set)!.push({ ...(element as { key: string[] }), timeoutSec: (untilMs - now) / 1000 })
     }

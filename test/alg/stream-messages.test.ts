@@ -130,3 +130,17 @@ t.test('ways to TCP contacts are in the sets while they stand, each once', async
   t.same(box.sets.at(-1), `delete tcp_contacts4 ${JSON.stringify([element])}`)
   t.equal(box.contacts.size, 0)
 })
+
+t.test('a contact whose way the kernel refuses is in no set, and nothing is left of it', async (t) => {
+  const box = new Box()
+  const attendant = await box.attend()
+  const headers = [['Contact', `<sip:x@${INSIDE}:5060;transport=tcp>;expires=60`]] as const
+  const [EMFILE] = [24]
+  box.world.kernel.refuseNext(EMFILE, ({ kind }) => kind === 'create-expectation')
+  await pass(attendant, 'out', request('REGISTER', { headers }))
+  const granted = [['Contact', `<sip:x@${OUTSIDE}:5060;transport=tcp>;expires=60`]] as const
+  await pass(attendant, 'in', response(200, 'REGISTER', { headers: granted }))
+  t.same(box.world.refusals(), ['expectation-table-full'])
+  t.same(box.sets, [])
+  t.equal(box.contacts.size, 0)
+})

@@ -182,6 +182,18 @@ t.test('the store', async (t) => {
     await t.rejects(maps.batch([{ kind: 'create-expectation', expectation }]), { message: 'refused' })
     t.equal(world.kernel.recorded.length, count)
   })
+  t.test('what a killed process left has our lease from now on', async (t) => {
+    const { world, store, maps } = mapped()
+    const key = [PEER, OUTSIDE, 4000]
+    const name = `destination_udp4: ${key.join(' ')}`
+    store.maps.set(name, { value: `${INSIDE} 4000`, timeoutSec: 3 })
+    store.listElements = async (_family?: unknown, _table?: unknown, set?: unknown) =>
+      set === 'destination_udp4' ? ([{ key, value: [INSIDE, 4000], expiresSec: 3 }] as never[]) : []
+    await maps.inherit(world.now)
+    await answeredCall(world)
+    t.equal(store.maps.get(name)?.timeoutSec, LEASE)
+    t.same(store.lines, [...RTP, ...RTCP].sort())
+  })
   t.test('another value under the key of ours is replaced', async (t) => {
     const { world, store } = mapped()
     store.maps.set(`destination_udp4: ${PEER} ${OUTSIDE} 4000`, { value: '192.168.7.99 4000', timeoutSec: 5 })
