@@ -20,13 +20,16 @@ export interface QueuesOptions {
   readonly onError: (error: Error) => void
 }
 
-/** The queue for packets in their final form, and one for flows' first packets where the kernel does not send conntracks along. */
+/**
+ * The queue for packets in their final form, and one for flows' first packets where the kernel does not send conntracks along. What a full
+ * queue cannot take is dropped (no `fail-open`): it is said again, and helped then, where what passes as it was makes a call without audio.
+ */
 export async function openQueues({ netns, number, asks, handler, undo, onError }: QueuesOptions): Promise<Queue[]> {
   const common = { ...(netns === undefined ? {} : { netns }), onError }
   const main = await openQueue({
     ...common,
     number,
-    flags: asks ? ['conntrack', 'fail-open'] : ['fail-open'],
+    flags: asks ? ['conntrack'] : [],
     onBatch: (packets, queue) => {
       for (const packet of packets) handler.handle(packet, queue)
     },
@@ -36,7 +39,6 @@ export async function openQueues({ netns, number, asks, handler, undo, onError }
   const first = await openQueue({
     ...common,
     number: number + 1,
-    flags: ['fail-open'],
     onBatch: (packets, queue) => {
       for (const packet of packets) handler.handleFirst(packet, queue)
     },

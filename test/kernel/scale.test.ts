@@ -170,3 +170,56 @@ t.test('ten thousand calls leave nothing behind', { skip, timeout: scaled(120_00
   t.same(scene.errors, [])
   t.same(scene.refusals, [])
 })
+
+/** Sends a message many times, as fast as it can be. */
+const BURST = `
+const [address, port, toAddress, toPort, count, text] = process.argv.slice(1)
+const socket = require('node:dgram').createSocket('udp4')
+let left = Number(count)
+const next = () => left-- > 0 ? socket.send(text, Number(toPort), toAddress, next) : process.exit()
+socket.bind(Number(port), address, next)
+`
+
+t.test(
+  'more than the queue takes, while the process stands still: the rest is lost, and nothing passes as it was',
+  { skip },
+  async (t) => {
+    const scene = await Scene.open()
+    t.teardown(() => scene.close())
+    const { provider, phone } = scene.lab
+    const registrar = await scene.outside(5060)
+    const [from, to] = [{ address: scene.phoneAddress(), port: 5062 }, registrar.local]
+    const start = 'OPTIONS sip:b@test.invalid SIP/2.0\r\nVia: SIP/2.0/UDP '
+    const text = `${start}${from.address}:${from.port};branch=z9hG4bK1\r\n${[
+      'From: <sip:a@test.invalid>;tag=a',
+      'To: <sip:b@test.invalid>',
+      'Call-ID: burst',
+      'CSeq: 1 OPTIONS',
+      'Content-Length: 0',
+    ].join('\r\n')}\r\n\r\n`
+    const send = (count: number) => {
+      const ends = [from.address, from.port, to.address, to.port, count].map(String)
+      phone.runSync([process.execPath, '-e', BURST, ...ends, text])
+    }
+    // The flow is known, as a phone's is that has registered.
+    send(1)
+    await registrar.receive()
+    // Four bytes behind the UDP header and the start: of the address in the Via.
+    const inside = Buffer.from(from.address.slice(0, 4), 'latin1').toString('hex')
+    provider.nft(`table inet seen { chain c { type filter hook prerouting priority 0;
+    udp dport 5060 counter comment "all"; udp dport 5060 @th,${(8 + start.length) * 8},32 0x${inside} counter comment "as it was"; }; }`)
+    const count = 10_000
+    send(count)
+    const seen = (what: string): number => {
+      const table = provider.runSync(['nft', 'list', 'table', 'inet', 'seen'])
+      return Number(new RegExp(`counter packets (\\d+) bytes \\d+ comment "${what}"`).exec(table)?.[1])
+    }
+    const { queues } = scene.sip.status()
+    const dropped = queues[0]!.queueDropped
+    t.ok(dropped > 0, `${dropped} of ${count} were too many`)
+    for (let i = 0; i < 200 && seen('all') < count - dropped; i++) await pause(50)
+    t.equal(seen('all'), count - dropped)
+    t.equal(seen('as it was'), 0)
+    t.same(scene.errors, [])
+  },
+)
