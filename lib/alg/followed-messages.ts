@@ -4,11 +4,13 @@ import type { Engine, Plan } from '../call/index.js'
 import type { Counters } from './counters.js'
 import type { FollowedAttendant, FollowedEnds } from './followed-connections.js'
 import type { Judge, Message } from './judge.js'
+import type { TcpContacts } from './tcp-contacts.js'
 
 export interface FollowedMessagesOptions {
   readonly engine: Engine
   readonly judge: Judge
   readonly counters: Counters
+  readonly contacts: Pick<TcpContacts, 'keep'>
 }
 
 type Done = (verdict: 'pass' | 'reset') => void
@@ -21,15 +23,19 @@ export function attendFollowed(
   options: FollowedMessagesOptions,
   { family, way, client, server }: FollowedEnds,
 ): FollowedAttendant<SipMessage> {
-  const { engine, judge, counters } = options
+  const { engine, judge, counters, contacts } = options
   const [inside, peer] = way === 'out' ? [client, server] : [server, client]
   const flow = { family, binding: engine.bindingOf(inside, inside, 'tcp'), peer }
+  const letGo = contacts.keep(inside)
   return {
     judge: (message: SipMessage, messageWay: Way, done: Done) => {
       counters.add(message.kind === 'request' ? 'requests' : 'responses')
       judge.judge(new FollowedMessage(message, options, done), message, flow, messageWay)
     },
-    close: () => engine.release(flow),
+    close: () => {
+      engine.release(flow)
+      letGo?.()
+    },
   }
 }
 

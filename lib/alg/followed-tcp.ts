@@ -8,7 +8,7 @@ import { type Segments, type Tcp, type TcpOptions, type TcpPlace, withTcp } from
 
 /** SIP over TCP where nothing is translated: connections are followed as they go by. */
 export function followTcp(options: TcpOptions): Segments {
-  const { settings, interfaces, conntrack, counters, undo, onError } = options
+  const { settings, interfaces, conntrack, contacts, counters, undo, onError } = options
   const { policy, budgets } = settings
   const limits = sipLimits(settings)
   const connections = new FollowedConnections<SipMessage>({
@@ -26,7 +26,10 @@ export function followTcp(options: TcpOptions): Segments {
     count: (reason) => counters.add(reason),
     onError,
   })
-  undo.push(() => connections.close())
+  undo.push(() => {
+    contacts.close()
+    connections.close()
+  })
   return { handler: connections, open: async (place) => served(options, connections, place) }
 }
 

@@ -9,12 +9,13 @@ export type SetChange = (kind: 'add' | 'delete', set: string, elements: readonly
 interface Held {
   readonly family: Family
   readonly inside: Endpoint
-  ways: number
+  /** Ways, and connections that are followed. */
+  users: number
 }
 
 /**
- * Inside endpoints that a TCP way in leads to, as elements of the sets by which rules know the connections that are the proxy's. An
- * endpoint is there as long as one way leads to it.
+ * Inside endpoints that a TCP way in leads to, as elements of the sets by which rules know the connections that are the proxy's, or
+ * followed. An endpoint is there as long as one way leads to it, or a connection to it is followed.
  */
 export class TcpContacts {
   readonly #held = new Map<string, Held>()
@@ -48,21 +49,41 @@ export class TcpContacts {
     }
   }
 
+  /**
+   * Keeps the endpoint of a connection that came to it for as long as that is followed: the ways may be shut in the midst of a call. Returns
+   * what lets go of it; undefined for one that no way leads to.
+   */
+  keep(inside: Endpoint): (() => void) | undefined {
+    const known = this.#held.get(keyOf(inside))
+    if (!known) return undefined
+    known.users++
+    return () => {
+      const removed: Held[] = []
+      this.#drop({ inside }, removed)
+      void this.#send('delete', known.family, removed)
+    }
+  }
+
+  /** The sets are gone. */
+  close(): void {
+    this.#change = undefined
+  }
+
   #hold({ family, inside }: Path, added: Held[]): void {
     const key = keyOf(inside)
     const known = this.#held.get(key)
-    if (known) known.ways++
+    if (known) known.users++
     else {
-      const held: Held = { family, inside, ways: 1 }
+      const held: Held = { family, inside, users: 1 }
       this.#held.set(key, held)
       added.push(held)
     }
   }
 
-  #drop({ inside }: Path, removed: Held[]): void {
+  #drop({ inside }: Pick<Path, 'inside'>, removed: Held[]): void {
     const key = keyOf(inside)
     const known = this.#held.get(key)
-    if (!known || --known.ways > 0) return
+    if (!known || --known.users > 0) return
     this.#held.delete(key)
     removed.push(known)
   }

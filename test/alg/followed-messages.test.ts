@@ -19,10 +19,10 @@ function attended({ failure = 'accept' as 'accept' | 'drop', says = (_: MessageT
       return turn
     },
   }
-  const { judge, counters } = judgeOver(world, failure, { hook: hook as MessageHook })
+  const { judge, counters, contacts } = judgeOver(world, failure, { hook: hook as MessageHook })
   const { engine } = world
   const attendant = attendFollowed(
-    { engine, judge, counters },
+    { engine, judge, counters, contacts },
     { family: 4, way: 'in', client: CLIENT, server: SERVER },
   )
   const pass = (way: Way, text: string) =>
