@@ -1,5 +1,6 @@
 import type { Server, Socket } from 'node:net'
 import type { Endpoint, Family } from '../../types/endpoint.js'
+import type { Way } from '../../types/flow.js'
 import { errnoName } from '../base/errors.js'
 import { type Attendant, Connection, type ConnectionEnds, type ConnectionOptions, reset } from './connection.js'
 import { Hosts } from './hosts.js'
@@ -38,6 +39,8 @@ export type Dialled = { readonly ends: ConnectionEnds } | { readonly reason: str
 /** A connection whose client has not come yet. */
 interface Awaited {
   readonly asked: Asked
+  /** Asks the server; closed with the proxy. */
+  asking?: Socket
   /** Undefined while the server has not answered. */
   server?: { readonly ends: ConnectionEnds; readonly socket: Socket }
   timer?: NodeJS.Timeout
@@ -48,7 +51,10 @@ const CONNECT_MS = 30_000
 /** A client whose SYN was answered answers within a round trip; lost, it is said again after 1, 3, 7 s (RFC 6298 2, 5.5). */
 const ARRIVE_MS = 10_000
 const ATTEMPTS = 8
-/** Connections awaited at a time: whoever sends SYNs and no more keeps others from being helped, not from passing. */
+/**
+ * Connections awaited at a time, each way: whoever sends SYNs and no more keeps others of his side from being helped, not from passing, and nobody
+ * of the other side.
+ */
 const MOST_AWAITED = 1000
 
 /**
@@ -61,6 +67,7 @@ export class TcpProxy<Message> {
   readonly #servers: Server[] = []
   readonly #connections = new Set<Connection<Message>>()
   readonly #awaited = new Map<string, Awaited>()
+  readonly #awaitedCount: Record<Way, number> = { in: 0, out: 0 }
   readonly #hosts: Hosts
   readonly #ports = new SourcePorts()
   #isClosed = false
@@ -105,16 +112,17 @@ export class TcpProxy<Message> {
    * `tcp-descriptors-exhausted`.
    */
   async dial(asked: Asked, onBound?: (ends: ConnectionEnds) => Promise<void>): Promise<Dialled> {
-    const { client, server } = asked
-    const reason = this.#awaited.size >= MOST_AWAITED ? 'tcp-dials-exhausted' : this.#hosts.add(client.address)
+    const { client, server, way } = asked
+    const reason = this.#awaitedCount[way] >= MOST_AWAITED ? 'tcp-dials-exhausted' : this.#hosts.add(client.address)
     if (reason) return { reason }
     const awaited: Awaited = { asked }
     this.#awaited.set(keyOf(client, server), awaited)
+    this.#awaitedCount[way]++
     try {
       for (let attempts = 1; ; attempts++) {
         const local = { address: client.address, port: this.#ports.take(client.address, client.port) }
         const ends = { ...asked, local }
-        const socket = local.port === 0 ? 'EADDRINUSE' : await this.#connect(ends, onBound)
+        const socket = local.port === 0 ? 'EADDRINUSE' : await this.#connect(awaited, ends, onBound)
         if (typeof socket === 'object' && !this.#isClosed) return this.#await(awaited, ends, socket)
         this.#ports.give(local.address, local.port)
         if (typeof socket === 'object') reset(socket)
@@ -138,6 +146,7 @@ export class TcpProxy<Message> {
 
   /** A connected socket, paused; or the name of what the kernel says instead. */
   async #connect(
+    awaited: Awaited,
     ends: ConnectionEnds,
     onBound: ((ends: ConnectionEnds) => Promise<void>) | undefined,
   ): Promise<Socket | string> {
@@ -145,6 +154,11 @@ export class TcpProxy<Message> {
     const socket = openSocket(this.#options.netns, family, local)
     if (typeof socket === 'number') return errnoName(socket)
     await onBound?.(ends)
+    if (this.#isClosed) {
+      socket.destroy()
+      return 'ECANCELED'
+    }
+    awaited.asking = socket
     return new Promise((resolve) => {
       const timer = setTimeout(() => socket.destroy(), CONNECT_MS)
       const fail = ({ errno = 0 }: NodeJS.ErrnoException) => end(errnoName(-errno))
@@ -175,11 +189,17 @@ export class TcpProxy<Message> {
     const { server: dialled, timer } = awaited
     clearTimeout(timer)
     if (this.#awaited.get(keyOf(client, server)) !== awaited) return
-    this.#awaited.delete(keyOf(client, server))
+    this.#take(awaited)
     this.#hosts.remove(client.address)
-    if (!dialled) return
+    if (!dialled) return void awaited.asking?.destroy()
     this.#ports.give(dialled.ends.local.address, dialled.ends.local.port)
     reset(dialled.socket)
+  }
+
+  /** Nobody is awaited there any more. */
+  #take({ asked: { client, server, way } }: Awaited): void {
+    this.#awaited.delete(keyOf(client, server))
+    this.#awaitedCount[way]--
   }
 
   #accept(client: Socket): void {
@@ -194,7 +214,7 @@ export class TcpProxy<Message> {
     // Somebody of this machine who has found the port.
     if (!awaited?.server) return reset(client)
     clearTimeout(awaited.timer)
-    this.#awaited.delete(key)
+    this.#take(awaited)
     this.#options.count('tcp-connections')
     void this.#attend(awaited.server.ends, client, awaited.server.socket)
   }
