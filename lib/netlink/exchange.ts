@@ -88,13 +88,9 @@ export class Exchange implements NetlinkTransport {
     const replies: NetlinkReply[] = []
     for (let from = 0; from < requests.length; ) {
       const to = endOfDatagram(requests, from)
-      const part = from === 0 && to === requests.length ? requests : requests.slice(from, to)
+      const part = requests.slice(from, to)
       if (isDump(part[0]!)) replies.push(await this.#queueDump(part[0]!))
-      else {
-        const group = await this.#exchange(part, false)
-        if (part === requests) return repliesOf(group)
-        replies.push(...repliesOf(group))
-      }
+      else replies.push(...repliesOf(await this.#exchange(part, false)))
       from = to
     }
     return replies
