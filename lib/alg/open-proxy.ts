@@ -32,6 +32,8 @@ export async function openProxy<Message>(options: OpenProxyOptions<Message>): Pr
     mark: tcp.mark,
     ownMark: ownMark(tcp.mark),
     table: tcp.table,
+    onRepair: (count) => counters.add('repaired-routing', count),
+    onError,
   })
   undo.push(() => routing.close())
   const proxy = await TcpProxy.open<Message>({

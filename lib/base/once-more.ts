@@ -2,7 +2,7 @@
 export class OnceMore {
   readonly #work: () => Promise<void>
   readonly #onError: (error: Error) => void
-  #isRunning = false
+  #running: Promise<void> | undefined
   #isAsked = false
 
   /** `onError` hears what `work` rejects with. */
@@ -13,15 +13,19 @@ export class OnceMore {
 
   ask(): void {
     this.#isAsked = true
-    if (!this.#isRunning) void this.#run()
+    this.#running ??= this.#run()
+  }
+
+  /** Resolves when nothing is under way. */
+  async idle(): Promise<void> {
+    await this.#running
   }
 
   async #run(): Promise<void> {
-    this.#isRunning = true
     while (this.#isAsked) {
       this.#isAsked = false
       await this.#work().catch(this.#onError)
     }
-    this.#isRunning = false
+    this.#running = undefined
   }
 }

@@ -17,6 +17,8 @@ export const RTM_DELRULE = 33
 
 /** enum rtnetlink_groups: RTNLGRP_LINK, RTNLGRP_IPV4_IFADDR, RTNLGRP_IPV6_IFADDR */
 export const routeGroups: readonly number[] = [1, 5, 9]
+/** RTNLGRP_IPV4_RULE, RTNLGRP_IPV6_RULE */
+export const ruleGroups: readonly number[] = [8, 19]
 
 const AF_INET = 2
 const AF_INET6 = 10

@@ -23,6 +23,7 @@ import {
   RTM_NEWROUTE,
   RTM_NEWRULE,
   routeGroups,
+  ruleGroups,
 } from './route.table.js'
 import { RouteState } from './route-state.js'
 import { openTransport } from './transport.js'
@@ -39,6 +40,12 @@ export interface WatchOptions {
   readonly onEvent: (event: RouteEvent) => void
   /** The subscription is over. Default: thrown, an 'uncaughtException'. */
   readonly onError?: ((error: CthelperError) => void) | undefined
+}
+
+export interface RuleWatchOptions {
+  readonly onDeleted: () => void
+  /** The subscription is over. */
+  readonly onError: (error: CthelperError) => void
 }
 
 /** A standing watch, with what it knows: current until closed. Do not write to the maps. */
@@ -100,7 +107,7 @@ export class Route {
       if (!onError) throw error
       onError(error)
     }
-    subscription = this.#subscribe({
+    subscription = this.#subscribe(routeGroups, {
       onMessages: (messages) => {
         for (const message of messages) {
           if (waiting) waiting.push(copy(message))
@@ -117,6 +124,17 @@ export class Route {
     isReady = true
     const close = () => subscription.close()
     return { links: state.links, addresses: () => [...state.addresses.values()], close }
+  }
+
+  /** `onDeleted`: a routing rule is gone, whoever's it was and whoever took it; or one may be, as news were lost. Keeps the process alive until closed. */
+  watchRules({ onDeleted, onError }: RuleWatchOptions): NetlinkEvents {
+    return this.#subscribe(ruleGroups, {
+      onMessages: (messages) => {
+        if (messages.some(({ type }) => type === RTM_DELRULE)) onDeleted()
+      },
+      onOverrun: onDeleted,
+      onError,
+    })
   }
 
   /** RTM_NEWRULE. False when there is such a rule already. */
@@ -150,10 +168,10 @@ export class Route {
     this.#transport.close()
   }
 
-  #subscribe(handlers: Parameters<typeof openPackageEvents>[2]): NetlinkEvents {
+  #subscribe(groups: readonly number[], handlers: Parameters<typeof openPackageEvents>[2]): NetlinkEvents {
     const netns = this.#netns
-    if (netns === undefined) return openPackageEvents(NETLINK_ROUTE, routeGroups, handlers)
-    return openEvents(NETLINK_ROUTE, routeGroups, { ...handlers, netns })
+    if (netns === undefined) return openPackageEvents(NETLINK_ROUTE, groups, handlers)
+    return openEvents(NETLINK_ROUTE, groups, { ...handlers, netns })
   }
 
   async #dump(operation: string, type: number, headerLength: number): Promise<readonly NetlinkMessage[]> {

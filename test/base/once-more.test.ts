@@ -8,11 +8,17 @@ t.test('one at a time, and once more for all who asked meanwhile', async (t) => 
   const work = new OnceMore(() => new Promise((resolve) => ends.push(resolve)), t.fail)
   for (let i = 0; i < 5; i++) work.ask()
   t.equal(ends.length, 1)
+  let isIdle = false
+  const idle = work.idle().then(() => {
+    isIdle = true
+  })
   ends[0]!()
   await settled()
   t.equal(ends.length, 2, 'once more')
+  t.notOk(isIdle)
   ends[1]!()
-  await settled()
+  await idle
+  await work.idle()
   t.equal(ends.length, 2, 'nobody has asked since')
   work.ask()
   t.equal(ends.length, 3)

@@ -1,7 +1,7 @@
 /** Proxied connections, from their beginning to their end: as if nobody were between. */
 import { readFileSync } from 'node:fs'
 import t from 'tap'
-import { Capture, pause, TcpEndpoint, TcpListener, timeScale, whyNoLab } from '../../lib/testing/index.js'
+import { Capture, pause, TcpEndpoint, TcpListener, timeScale, until, whyNoLab } from '../../lib/testing/index.js'
 import { CliLab } from './cli-run.js'
 import { Streams } from './streams.js'
 
@@ -106,6 +106,30 @@ t.test('a client that never answers: the server is told, and others go on', { sk
   t.match(streams.scene.sip.status().sizes, { connecting: 0 })
   far.close()
 })
+
+t.test(
+  'routing rules that somebody else has taken (systemd-networkd takes foreign ones when it starts) come back',
+  { skip },
+  async (t) => {
+    const streams = await Streams.open(t)
+    const { client, far } = await streams.connect()
+    const { sip, lab } = streams.scene
+    const before = lab.gateway.runSync(['ip', 'rule'])
+    t.match(before, /^5:/m)
+    // All of a family, one by one; the local table's and the user's stay.
+    lab.gateway.runSync(['sh', '-c', 'while ip rule del pref 5 2>/dev/null; do :; done'])
+    await until(() => lab.gateway.runSync(['ip', 'rule']) === before)
+    t.equal(sip.status().counters['repaired-routing'], 3)
+    await client.send(streams.request('OPTIONS', 1))
+    t.match(String((await far.receive()).bytes), /Call-ID: call-1/, 'a connection goes on')
+    const second = await streams.connect()
+    await second.client.send(streams.request('OPTIONS', 2))
+    t.match(String((await second.far.receive()).bytes), /Call-ID: call-2/, 'another begins')
+    await streams.has(2)
+    await sip.stop()
+    t.notMatch(lab.gateway.runSync(['ip', 'rule']), /^5:/m, 'who stops takes his own rules along')
+  },
+)
 
 t.test(`${IDLE} idle connections, and one that is not; a flushed ruleset`, { skip }, async (t) => {
   const streams = await Streams.open(t)
