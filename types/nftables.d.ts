@@ -126,6 +126,8 @@ export type Expression =
   | { readonly kind: 'verdict'; readonly verdict: 'accept' | 'drop' | 'return' }
   | { readonly kind: 'jump' | 'goto'; readonly chain: string }
   | { readonly kind: 'notrack' }
+  /** `ct helper set`: of the table's `helpers` the one that a new flow gets, if it is of its protocol and has none. */
+  | { readonly kind: 'set-helper'; readonly helper: string }
 
 export interface Rule {
   readonly expressions: readonly Expression[]
@@ -182,6 +184,15 @@ export interface ElementChange {
 
 export type TableFamily = 'ip' | 'ip6' | 'inet'
 
+/** A conntrack helper that rules may give to flows (`ct helper`); the kernel must have it, in one family at least. */
+export interface TableHelper {
+  /** Of the object in the table. */
+  readonly name: string
+  /** Of the kernel's helper, or one registered from user space: `sip`, `cthelper`. */
+  readonly type: string
+  readonly protocol: 'udp' | 'tcp'
+}
+
 /** A whole table, installed in one transaction in place of any earlier one of that name. */
 export interface Table {
   readonly family: TableFamily
@@ -192,6 +203,7 @@ export interface Table {
    */
   readonly owned?: boolean
   readonly sets?: readonly NamedSet[]
+  readonly helpers?: readonly TableHelper[]
   readonly chains: readonly Chain[]
 }
 

@@ -1,4 +1,5 @@
 import { execFile } from 'node:child_process'
+import { setTimeout as sleep } from 'node:timers/promises'
 import { promisify } from 'node:util'
 import type { ConntrackOperation, HelperRegistration, OperationResult } from '../../types/conntrack.js'
 import { CthelperError } from '../base/errors.js'
@@ -23,6 +24,15 @@ export interface Carrier {
 
 const NAME = 'cthelper'
 const UDP = 17
+/** By AF_INET and AF_INET6. Of TCP no expectation hangs on it: it keeps flows out of flowtables (`sipTable`, idleHelper). */
+const KINDS = [
+  { family: 2, protocol: UDP },
+  { family: 10, protocol: UDP },
+  { family: 2, protocol: 6 },
+  { family: 10, protocol: 6 },
+] as const
+/** A table that is removed lets go of its helpers a little later (nf_tables_trans_destroy_work). */
+const [RELEASE_ATTEMPTS, RELEASE_MS] = [5, 40]
 /** The kernel's own helper: an hour for signalling, three minutes for media (nf_conntrack_sip.c). */
 const KERNEL_SIP: Carrier = { name: 'sip', timeoutSec: undefined }
 
@@ -30,19 +40,21 @@ const KERNEL_SIP: Carrier = { name: 'sip', timeoutSec: undefined }
  * Never enabled: an enabled helper would get every RTP packet of the flows that inherit it on older kernels into a queue.
  * `maxExpected` 0 is unlimited.
  */
-const registrationOf = (family: 2 | 10, timeoutSec: number): HelperRegistration => ({
+const registrationOf = (
+  kind: Pick<HelperRegistration, 'family' | 'protocol'>,
+  timeoutSec: number,
+): HelperRegistration => ({
   name: NAME,
-  family,
-  protocol: UDP,
+  ...kind,
   enabled: false,
   policies: ['signalling', 'media', 'holder'].map((name) => ({ name, maxExpected: 0, timeoutSec })),
 })
 
 /** Registers our own helper for both families where the kernel takes it, with policies of that timeout; `sip` where it has no way to. */
 export async function openCarrier(conntrack: Conntrack, timeoutSec: number): Promise<Carrier> {
-  for (const family of [2, 10] as const) {
+  for (const kind of KINDS) {
     try {
-      await conntrack.registerHelper(registrationOf(family, timeoutSec))
+      await conntrack.registerHelper(registrationOf(kind, timeoutSec))
     } catch (error) {
       if (!(error instanceof CthelperError)) throw error
       if (error.code === 'ERR_UNSUPPORTED') return KERNEL_SIP
@@ -53,6 +65,17 @@ export async function openCarrier(conntrack: Conntrack, timeoutSec: number): Pro
   const registered = (await conntrack.listHelpers()).filter(({ name }) => name === NAME)
   const timeouts = new Set(registered.flatMap(({ policies }) => policies.map((policy) => policy.timeoutSec)))
   return { name: NAME, timeoutSec: timeouts.size === 1 ? [...timeouts][0] : undefined }
+}
+
+/** Whether the kernel has nfnetlink_cthelper, and so takes a helper of our own. */
+export async function takesHelpers(conntrack: Pick<Conntrack, 'listHelpers'>): Promise<boolean> {
+  try {
+    await conntrack.listHelpers()
+    return true
+  } catch (error) {
+    if (error instanceof CthelperError && error.code === 'ERR_UNSUPPORTED') return false
+    throw error
+  }
 }
 
 /** What is tried in turn, by what the settings say. */
@@ -101,13 +124,16 @@ async function loadModule(name: string): Promise<void> {
 /** Takes our helper out again; it stays while other conntracks use it (there is one table for all network namespaces). */
 export async function closeCarrier(conntrack: Conntrack, carrier: Carrier): Promise<void> {
   if (carrier.name === 'sip') return
-  for (const family of [2, 10] as const) {
-    try {
-      await conntrack.unregisterHelper({ name: NAME, family, protocol: UDP })
-    } catch (error) {
-      if (!(error instanceof CthelperError) || error.errnoName !== 'EBUSY') throw error
+  for (const kind of KINDS)
+    for (let attempt = 0; attempt < RELEASE_ATTEMPTS; attempt++) {
+      try {
+        await conntrack.unregisterHelper({ name: NAME, ...kind })
+        break
+      } catch (error) {
+        if (!(error instanceof CthelperError) || error.errnoName !== 'EBUSY') throw error
+        await sleep(RELEASE_MS)
+      }
     }
-  }
 }
 
 /** Who translates what expectations let in; `none`: nothing is translated. */

@@ -1,7 +1,9 @@
 /** The orchestrator: from queued packet to verdict. Read pipeline.ts first. */
+export { takesHelpers } from './carrier.js'
 export { ConeNat } from './cone-nat.js'
 export { DefinedHelper, defineHelper } from './define-helper.js'
 export { MACHINE, whyNotOwn } from './interfaces.js'
+export { offloadedFlows } from './offloaded.js'
 export { engineSettings, MODES, type Settings, settingsOf, sipLimits } from './options.js'
 export { tableName, tableOf } from './own-table.js'
 export { SipHelper } from './sip-helper.js'

@@ -2,6 +2,7 @@ import type { NetlinkEvents } from '../../types/netlink.js'
 import type { Table } from '../../types/nftables.js'
 import { OnceMore } from '../base/once-more.js'
 import { type MusicStream, type Nftables, SIP_TABLE, sipTable } from '../nftables/index.js'
+import type { Carrier } from './carrier.js'
 import { type Interfaces, MACHINE } from './interfaces.js'
 import { MODES, type Settings } from './options.js'
 import { UNTRACKED_MARK } from './raw-packets.js'
@@ -67,11 +68,12 @@ export function setsOf(nftables: Nftables, zone: number): SetChange {
       : nftables.deleteElements(family, name, set, elements)
 }
 
-/** The table for these settings; `firstPacketQueue` on kernels that do not send conntracks along with packets. */
+/** The table for these settings; `firstPacketQueue` on kernels that do not send conntracks along with packets, `carrier` once it is there. */
 export function tableOf(
   settings: Settings,
   interfaces: Pick<Interfaces, 'ruleNames'>,
   firstPacketQueue: number | undefined,
+  carrier?: Pick<Carrier, 'name'>,
   streams: readonly MusicStream[] = [],
 ): Table {
   const { mode, inside, ports, masquerade, queue, media, moh, zone } = settings
@@ -91,5 +93,6 @@ export function tableOf(
       ? { music: { sources: moh.sources, dropsHeld: moh.heldMedia === 'drop', streams } }
       : {}),
     ...(firstPacketQueue === undefined ? {} : { firstPacketQueue, forwardsPorts }),
+    ...(carrier?.name === 'cthelper' ? { idleHelper: carrier.name } : {}),
   })
 }

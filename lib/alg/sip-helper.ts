@@ -20,6 +20,7 @@ import { KernelEvents } from './kernel-events.js'
 import { Lifecycle, raise } from './lifecycle.js'
 import { MessageHook } from './message-hook.js'
 import { Music } from './music.js'
+import { endOffloaded } from './offloaded.js'
 import { type OpenedPinholes, openPinholes } from './open-pinholes.js'
 import { MODES, type Settings, settingsOf, sipLimits } from './options.js'
 import { Outgrown } from './outgrown.js'
@@ -152,10 +153,11 @@ export class SipHelper extends EventEmitter<HelperEvents> {
       onError,
     })
     if (settings.moh.sources.length > 0) this.#music = music
-    const table = () => tableOf(settings, interfaces, queues[1]?.number, music.reinstalled())
+    const table = () => tableOf(settings, interfaces, queues[1]?.number, opened.carrier, music.reinstalled())
     const tcp = await segments.open({ table, firstPacketQueue: queues[1]?.number })
     const onTable = () => this.#repaired('table', 1)
     await installOwnTable({ nftables, table: tcp.table, maps, undo, onRepair: onTable, onError })
+    if (opened.carrier.name === 'cthelper') await endOffloaded(conntrack, settings.ports)
     if (settings.cone.ports.length > 0) {
       const onWay = (change: ConeNatEvents['way'][0]) => this.emit('pinhole', change)
       this.#cone = await openCone({ settings, undo, onWay, onError })

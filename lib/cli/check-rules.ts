@@ -1,4 +1,6 @@
-/** Probes of what others do to the same packets: a second ALG in the path, and filters that know nothing of RELATED. */
+/** Probes of what others do to the same packets: a second ALG in the path, short cuts around it, and filters that know nothing of RELATED. */
+
+import { offloadedFlows, takesHelpers } from '../alg/index.js'
 import { isAnchor, openConntrack } from '../conntrack/index.js'
 import { type Answer, type CheckContext, commandOutput, type Probe } from './check-context.js'
 import { sysctlNumber } from './check-machine.js'
@@ -48,6 +50,16 @@ export function sipHelperRules(blocks: readonly RulesetBlock[]): string[] {
   )
 }
 
+/** Rules that take flows into a flowtable, SIP among them as they do not name its ports, as `table chain: rule`. */
+export function offloadingRules(blocks: readonly RulesetBlock[], ports: readonly number[]): string[] {
+  const named = ports.map((port) => new RegExp(`\\b${port}\\b`))
+  return blocks.flatMap(({ table, head, lines }) =>
+    lines
+      .filter((line) => /\bflow add @/.test(line) && !named.every((port) => port.test(line)))
+      .map((line) => `${table} ${head.replace('chain ', '')}: ${line}`),
+  )
+}
+
 /** Forward chains that drop by policy while nothing in their table accepts related flows. */
 export function deafForwardChains(blocks: readonly RulesetBlock[]): string[] {
   const drops = blocks.filter(
@@ -87,6 +99,26 @@ function targetRules(context: CheckContext, ruleset: string): string[] {
   )
 }
 
+/** Where the kernel has nfnetlink_cthelper, `run` keeps SIP out of flowtables. */
+async function offload(context: CheckContext): Promise<Answer[]> {
+  const { netns, ports } = context
+  const rules = offloadingRules(rulesetBlocks(commandOutput(context, ['nft', 'list', 'ruleset']) ?? ''), ports)
+  const conntrack = await openConntrack(netns === undefined ? {} : { netns })
+  try {
+    const passing = (await offloadedFlows(conntrack, ports)).length
+    if (rules.length === 0 && passing === 0) return [['ok', 'no flowtable takes SIP past the queue']]
+    if (await takesHelpers(conntrack)) return [['ok', 'there is a flowtable; run keeps SIP out of it']]
+    const set = ports.length === 1 ? ports[0] : `{ ${ports.join(', ')} }`
+    const todo = `write before its flow add: th sport != ${set} th dport != ${set} (media may stay in it); then conntrack -D such flows`
+    const answers = rules.map((where): Answer => ['fail', `a flowtable takes SIP past the queue: ${where}`, todo])
+    return passing === 0
+      ? answers
+      : [...answers, ['fail', `${passing} SIP flows are in a flowtable, and not seen`, todo]]
+  } finally {
+    conntrack.close()
+  }
+}
+
 async function helpedFlows({ netns, ports }: CheckContext): Promise<Answer> {
   const conntrack = await openConntrack(netns === undefined ? {} : { netns })
   try {
@@ -117,5 +149,6 @@ function forwardFilter(context: CheckContext): Answer[] {
 export const rulesProbes: readonly Probe[] = [
   { subject: 'second ALG', needsPrivilege: true, look: secondHelper },
   { subject: 'second ALG', needsPrivilege: true, look: helpedFlows },
+  { subject: 'flowtable', needsPrivilege: true, look: offload },
   { subject: 'filter', needsPrivilege: true, look: forwardFilter },
 ]

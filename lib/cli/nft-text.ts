@@ -1,5 +1,15 @@
 /** A table in nft's language, written the way `nft list` writes it: for people to read, and for `nft -f`. */
-import type { Chain, Expression, NamedSet, Rule, SetElement, SetType, SetValue, Table } from '../../types/nftables.js'
+import type {
+  Chain,
+  Expression,
+  NamedSet,
+  Rule,
+  SetElement,
+  SetType,
+  SetValue,
+  Table,
+  TableHelper,
+} from '../../types/nftables.js'
 
 const priorities = new Map([
   [-300, 'raw'],
@@ -18,8 +28,8 @@ const PROTOCOLS = new Map([
 ])
 
 /** The text of a table, line end included. */
-export function tableText({ family, name, sets = [], chains }: Table): string {
-  const blocks = [...sets.map(setLines), ...chains.map(chainLines)]
+export function tableText({ family, name, sets = [], helpers = [], chains }: Table): string {
+  const blocks = [...sets.map(setLines), ...helpers.map(helperLines), ...chains.map(chainLines)]
   const inner = blocks.flatMap((lines, i) => (i === 0 ? lines : ['', ...lines])).map(indented)
   return [`table ${family} ${name} {`, ...inner, '}', ''].join('\n')
 }
@@ -39,6 +49,12 @@ function setLines({ name, type, value, timeouts, timeoutSec, size, elements }: N
   ]
   return [`${value ? 'map' : 'set'} ${name} {`, ...lines.map(indented), '}']
 }
+
+const helperLines = ({ name, type, protocol }: TableHelper): string[] => [
+  `ct helper ${name} {`,
+  indented(`type "${type}" protocol ${protocol}`),
+  '}',
+]
 
 function elementText(element: SetElement, type: NamedSet['type'], valueType: NamedSet['value']): string {
   if (typeof element !== 'object' || !('key' in element)) return valueText(element, type)
@@ -153,6 +169,7 @@ const texts: { readonly [K in Expression['kind']]: (expression: Of<K>) => string
   jump: (it) => `jump ${it.chain}`,
   goto: (it) => `goto ${it.chain}`,
   notrack: () => 'notrack',
+  'set-helper': (it) => `ct helper set "${it.helper}"`,
 }
 
 const expressionText = (expression: Expression): string =>

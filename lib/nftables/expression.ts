@@ -2,6 +2,7 @@
 import type { CtState, CtStatus, Expression, PacketField, SetType } from '../../types/nftables.js'
 import { familyOf, parseAddress } from '../base/address.js'
 import { encodeValue, hostOrder } from './datatype.table.js'
+import { NFT_OBJECT_CT_HELPER } from './nftables.table.js'
 import { routeInterface, socketTransparent, tcpSyn, tproxy } from './proxy-expression.js'
 import { encodeQueue } from './queue.js'
 import { register, VERDICT_REGISTER, words } from './register.js'
@@ -265,6 +266,8 @@ const encoders: Encoders = {
   jump: (builder, { chain }) => verdict(builder, verdicts.jump, chain),
   goto: (builder, { chain }) => verdict(builder, verdicts.goto, chain),
   notrack: (builder) => builder.add({ name: 'notrack', data: {} }),
+  'set-helper': (builder, { helper }) =>
+    builder.add({ name: 'objref', data: { type: NFT_OBJECT_CT_HELPER, name: helper } }),
 }
 
 /** Appends the kernel expressions of `expression` to the rule. Throws ERR_ARGUMENT for values that cannot be. */

@@ -2,7 +2,7 @@
  * nf_tables' netlink attributes (include/uapi/linux/netfilter/nf_tables.h): one row a field. The order of the rows is the order
  * in which the `nft` command writes them, so that its messages can be compared byte for byte.
  */
-import { list, nest, raw, type Table, type TypeOf, text, u16be, u32be, u64be } from '../netlink/attribute.js'
+import { list, nest, raw, type Table, type TypeOf, text, u8, u16be, u32be, u64be } from '../netlink/attribute.js'
 
 /** NFNLGRP_NFTABLES: changes of the ruleset. */
 export const GROUP = 7
@@ -103,6 +103,15 @@ export const ruleReadTable = {
   expressions: list(RULE_EXPRESSIONS, { name: text(1), data: raw(2) }),
 } satisfies Table
 
+/** NFTA_OBJ_* of a conntrack helper, with NFTA_CT_HELPER_* inside. */
+export const helperTable = {
+  table: text(1),
+  name: text(2),
+  type: u32be(3),
+  data: nest(4, { name: text(1), l4proto: u8(3) }),
+} satisfies Table
+export const NFT_OBJECT_CT_HELPER = 3
+
 /** NFTA_GEN_*. */
 export const generationTable = { id: u32be(1), processId: u32be(2), processName: text(3) } satisfies Table
 
@@ -147,6 +156,7 @@ export const expressionTables = {
   },
   masq: { flags: u32be(1) },
   notrack: {},
+  objref: { type: u32be(1), name: text(2) },
   queue: { number: u16be(1), total: u16be(2), flags: u16be(3) },
   target: { name: text(1), revision: u32be(2), info: raw(3) },
   socket: { key: u32be(1), dreg: u32be(2), level: u32be(3) },

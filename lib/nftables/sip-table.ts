@@ -1,4 +1,4 @@
-import type { Chain, Expression, NamedSet, Rule, Table } from '../../types/nftables.js'
+import type { Chain, Expression, NamedSet, Rule, Table, TableHelper } from '../../types/nftables.js'
 import { type MusicTableOptions, musicTable } from './music-table.js'
 
 export interface SipTableOptions {
@@ -39,6 +39,11 @@ export interface SipTableOptions {
   readonly untrackedMark?: number
   /** A chain that masquerades what leaves by the outside interfaces. Default false. */
   readonly masquerade?: boolean
+  /**
+   * A conntrack helper that does nothing, registered for UDP and where nothing is translated for TCP: SIP flows get it (chain `slow_path`,
+   * prerouting, priority -150), since a flowtable takes no flow that has one, and past the queue with it. Default: none.
+   */
+  readonly idleHelper?: string
   /** Chains and maps for music on hold (`musicTable`). Default: none. */
   readonly music?: Omit<MusicTableOptions, 'machine'>
 }
@@ -76,6 +81,7 @@ const UNIQUE_LOCAL = 'fc00::/7'
  *   mark see the token. With `forwardsPorts`, `prerouting` (filter, priority -150) shows it those from outside, marks untouched.
  * * `input` (filter, priority 150), with `mediaPorts`: drops new UDP flows from `outside` to those ports of the gateway itself.
  * * `masquerade` (nat, priority 100), with `masquerade`: all IPv4, and IPv6 from unique local addresses, that leaves by `outside`.
+ * * `slow_path` (filter, prerouting, priority -150), with `idleHelper`: keeps new SIP flows out of flowtables.
  * * `music_in`, `music_out`, `music_source`, with `music`: see `musicTable`.
  *
  * The sets are an administrator's to change while it runs: `nft add element inet cthelper sip_ports { 5080 }`.
@@ -103,9 +109,11 @@ export function sipTable(options: SipTableOptions): Table {
     chains.push(filter('input', AFTER_FILTERS, [...(machine ? portRules(portSet, 'sip') : []), ...stray]))
   if (options.untrackedMark !== undefined) chains.push(untrackedChain(options.untrackedMark))
   if (masquerade) chains.push(masqueradeChain())
+  const idle = idleHelpers(options)
+  if (idle.length > 0) chains.push(slowPath(idle, portSet))
   const music = options.music ? musicTable({ ...options.music, machine }) : { sets: [], chains: [] }
   const sets = [...setsOf(options), ...music.sets]
-  return { family: SIP_TABLE.family, name, sets, chains: [...chains, ...music.chains] }
+  return { family: SIP_TABLE.family, name, sets, helpers: idle, chains: [...chains, ...music.chains] }
 }
 
 function setsOf({ inside, outside, ports = [5060], portSet = PORT_SET }: SipTableOptions): NamedSet[] {
@@ -186,6 +194,27 @@ export function strayMedia([first, last]: readonly [number, number]): Rule {
 function untrackedChain(mark: number): Chain {
   const rules: Rule[] = [{ expressions: [{ kind: 'mark', is: mark }, { kind: 'notrack' }] }]
   return { ...filter('output', BEFORE_DEFRAGMENTATION, rules), name: 'untracked' }
+}
+
+function idleHelpers({ idleHelper: type, translates = true }: SipTableOptions): TableHelper[] {
+  if (type === undefined) return []
+  // Where addresses are translated, TCP ends at the proxy, and is not forwarded.
+  const protocols = translates ? (['udp'] as const) : (['udp', 'tcp'] as const)
+  return protocols.map((protocol) => ({ name: `idle_${protocol}`, type, protocol }))
+}
+
+function slowPath(helpers: readonly TableHelper[], set: string): Chain {
+  const rules = helpers.flatMap(({ name: helper, protocol }) =>
+    (['sport-set', 'dport-set'] as const).map(
+      (kind): Rule => ({
+        expressions: [
+          { kind, protocol, set },
+          { kind: 'set-helper', helper },
+        ],
+      }),
+    ),
+  )
+  return { ...filter('prerouting', BEFORE_DESTINATION_NAT, rules), name: 'slow_path' }
 }
 
 function masqueradeChain(): Chain {

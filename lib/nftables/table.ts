@@ -1,10 +1,10 @@
-import type { Chain, Table } from '../../types/nftables.js'
+import type { Chain, Table, TableHelper } from '../../types/nftables.js'
 import { CthelperError } from '../base/errors.js'
 import { NLM_F_CREATE } from '../netlink/message.js'
 import { type BatchMessage, payload } from './message.js'
-import { chainTable, families, tableTable } from './nftables.table.js'
+import { chainTable, families, helperTable, NFT_OBJECT_CT_HELPER, tableTable } from './nftables.table.js'
 import { encodeRule } from './rule.js'
-import type { RuleContext } from './rule-builder.js'
+import { protocols, type RuleContext } from './rule-builder.js'
 import { encodeAnonymousSet, encodeSet } from './set.js'
 
 /** enum nf_inet_hooks. */
@@ -40,7 +40,7 @@ export function deleteTable({ family, name }: TableName): BatchMessage {
 }
 
 /**
- * The table and everything in it, in an order the kernel accepts: sets, chains (all of them, for rules may jump to any), rules.
+ * The table and everything in it, in an order the kernel accepts: sets, helpers, chains (all of them, for rules may jump to any), rules.
  * Throws ERR_ARGUMENT for what cannot be, before anything is sent.
  */
 export function encodeTable(table: Table, queueStyle: RuleContext['queueStyle']): BatchMessage[] {
@@ -57,9 +57,20 @@ export function encodeTable(table: Table, queueStyle: RuleContext['queueStyle'])
   }
   const messages = [newTable(table)]
   for (const set of table.sets ?? []) messages.push(...encodeSet(family, name, set, setIds.get(set.name)!))
+  for (const helper of table.helpers ?? []) messages.push(encodeHelper(table, helper))
   for (const chain of table.chains) messages.push(encodeChain(table, chain))
   for (const chain of table.chains) messages.push(...encodeRules(context, table, chain))
   return messages
+}
+
+function encodeHelper({ family, name: table }: Table, { name, type, protocol }: TableHelper): BatchMessage {
+  const data = { name: type, l4proto: protocols[protocol] }
+  return {
+    name: 'NFT_MSG_NEWOBJ',
+    flags: NLM_F_CREATE,
+    payload: payload(family, helperTable, { table, name, type: NFT_OBJECT_CT_HELPER, data }),
+    what: `ct helper ${family} ${table} ${name}`,
+  }
 }
 
 function encodeRules(context: RuleContext, { family, name }: Table, chain: Chain): BatchMessage[] {

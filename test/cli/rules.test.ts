@@ -1,5 +1,5 @@
 import t from 'tap'
-import { deafForwardChains, rulesetBlocks, sipHelperRules } from '../../lib/cli/check-rules.js'
+import { deafForwardChains, offloadingRules, rulesetBlocks, sipHelperRules } from '../../lib/cli/check-rules.js'
 import { deafInputChains } from '../../lib/cli/check-tcp.js'
 import { tableText } from '../../lib/cli/nft-text.js'
 import type { Expression } from '../../types/nftables.js'
@@ -63,6 +63,15 @@ for (const [rule, isDeaf] of filters) {
   })
 }
 
+t.test('rules that take SIP past all chains', async (t) => {
+  const add = 'ip protocol { tcp, udp } flow add @f'
+  const found = (...rules: string[]) => offloadingRules(rulesetBlocks(listed(rules.join('\n\t\t'))), [5060, 5080])
+  t.same(found(add), [`inet filter forward: ${add}`])
+  t.same(found(`th sport != { 5060, 5080 } th dport != { 5060, 5080 } ${add}`), [])
+  t.same(found(`th dport != 5060 ${add}`), [`inet filter forward: th dport != 5060 ${add}`], 'one port of two')
+  t.same(found('ct state established accept'), [])
+})
+
 t.test('input chains that would drop what is proxied', async (t) => {
   const deaf = (...rules: string[]) =>
     deafInputChains(rulesetBlocks(listed(rules.join('\n\t\t')).replace('hook forward', 'hook input')))
@@ -78,6 +87,14 @@ t.test('no forward chain that drops', async (t) => {
   const open = listed('').replace('policy drop', 'policy accept')
   t.same(deafForwardChains(rulesetBlocks(open)), [])
   t.same(deafForwardChains(rulesetBlocks('')), [])
+})
+
+t.test('helpers', async (t) => {
+  const helpers = [{ name: 'h', type: 'cthelper', protocol: 'udp' }] as const
+  const rules = [{ expressions: [{ kind: 'set-helper', helper: 'h' }] }] as const
+  const text = tableText({ family: 'inet', name: 'x', helpers, chains: [{ name: 'c', rules }] })
+  const lines = ['table inet x {', '\tct helper h {', '\t\ttype "cthelper" protocol udp', '\t}', '']
+  t.equal(text, [...lines, '\tchain c {', '\t\tct helper set "h"', '\t}', '}', ''].join('\n'))
 })
 
 /** As `nft list` prints them. */

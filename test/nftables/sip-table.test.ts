@@ -47,6 +47,39 @@ t.test('without translation everything is seen in forward', async (t) => {
   t.match(table.chains[0], { type: 'filter', hook: 'forward', priority: 150, policy: 'accept' })
 })
 
+t.test('an idle helper keeps SIP out of flowtables: UDP, and TCP where it is forwarded', async (t) => {
+  t.same(sipTable(required).helpers, [])
+  const table = sipTable({ ...required, idleHelper: 'x' })
+  t.same(table.helpers, [{ name: 'idle_udp', type: 'x', protocol: 'udp' }])
+  const chain = table.chains.find(({ name }) => name === 'slow_path')
+  t.match(chain, { type: 'filter', hook: 'prerouting', priority: -150, policy: 'accept' })
+  t.same(
+    chain?.rules.map(({ expressions }) => expressions),
+    (['sport-set', 'dport-set'] as const).map((kind) => [
+      { kind, protocol: 'udp', set: 'sip_ports' },
+      { kind: 'set-helper', helper: 'idle_udp' },
+    ]),
+  )
+  const firewall = sipTable({ ...required, idleHelper: 'x', translates: false })
+  t.same(
+    ofKind(firewall, 'set-helper').map(({ helper }) => helper),
+    ['idle_udp', 'idle_udp', 'idle_tcp', 'idle_tcp'],
+  )
+  const messages = encodeTable(firewall, 'native')
+  const at = messages.findIndex(({ name }) => name === 'NFT_MSG_NEWOBJ')
+  t.match(messages[at], { what: 'ct helper inet cthelper idle_udp' })
+  t.match(messages[at + 1], { what: 'ct helper inet cthelper idle_tcp' })
+  t.equal(messages[at + 2]?.name, 'NFT_MSG_NEWCHAIN', 'before the chains, behind the sets')
+  // Table, name, type 3 (NFT_OBJECT_CT_HELPER), and the kernel's helper with its protocol.
+  const attributes = [
+    '0d000100 637468656c70657200 000000',
+    '0d000200 69646c655f75647000 000000',
+    '08000300 00000003',
+    '14000480 06000100 7800 0000 05000300 11 000000',
+  ]
+  t.equal(Buffer.from(messages[at]!.payload.subarray(4)).toString('hex'), attributes.join('').replaceAll(' ', ''))
+})
+
 t.test('the machine itself', async (t) => {
   const own = [
     [
