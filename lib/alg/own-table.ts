@@ -22,6 +22,42 @@ export interface OwnTableOptions {
   readonly onError: (error: Error) => void
 }
 
+/** So long after a table was put back, what is said of that has been heard, or is known to be lost. */
+const NEWS_MS = 2000
+
+/**
+ * What is said of our own doing. News of a table with thousands of calls are more than a socket holds; to put it back for their sake would
+ * never end.
+ */
+class OwnNews {
+  readonly #onDoubt: () => void
+  #due = 0
+  #isLost = false
+
+  /** `onDoubt`: news were lost while ours were due, and somebody else's may have been among them. */
+  constructor(onDoubt: () => void) {
+    this.#onDoubt = onDoubt
+  }
+
+  /** News of ours will come. What is returned is to be called when there are no more to be made. */
+  begin(): () => void {
+    this.#due++
+    return () => void setTimeout(() => this.#settle(), NEWS_MS).unref()
+  }
+
+  /** News were lost. False: none of ours were due. */
+  lose(): boolean {
+    if (this.#due > 0) this.#isLost = true
+    return this.#due > 0
+  }
+
+  #settle(): void {
+    if (--this.#due > 0 || !this.#isLost) return
+    this.#isLost = false
+    this.#onDoubt()
+  }
+}
+
 /**
  * Installs a table of ours and keeps it: whatever others take out of it, the table itself or its rules, is put back. What is in its
  * sets is theirs to change.
@@ -35,17 +71,24 @@ export async function installOwnTable(options: OwnTableOptions): Promise<void> {
   let isStopping = false
   const reinstall = async () => {
     if (isStopping) return
-    await nftables.install(table())
+    const end = news.begin()
+    await nftables.install(table()).finally(end)
     await maps?.restore()
     onRepair()
   }
   const repairs = new OnceMore(reinstall, onError)
+  const look = async () => {
+    if (!isStopping && !(await nftables.has(family, name))) repairs.ask()
+  }
+  const news = new OwnNews(() => void look().catch(onError))
   const subscription: NetlinkEvents = nftables.events({
     onChange: ({ tables }) => {
       const ours = tables.find((it) => it.family === family && it.name === name)
       if (ours && ours.removed > ours.elementsRemoved) repairs.ask()
     },
-    onOverrun: () => repairs.ask(),
+    onOverrun: () => {
+      if (!news.lose()) repairs.ask()
+    },
     onError,
   })
   undo.push(async () => {
