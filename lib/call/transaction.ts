@@ -64,10 +64,16 @@ export function newTransaction(by: Side, name: RequestName, tag: string, peer: s
 const isNamed = ({ by, cseq, method }: Transaction, side: Side, name: RequestName): boolean =>
   cseq === name.cseq && by === side && method === name.method
 
-/** A request's own transaction. */
-export const transactionOf = (known: readonly Transaction[], by: Side, name: RequestName): Transaction | undefined =>
-  known.find((it) => isNamed(it, by, name) && it.asking?.branch === name.branch) ??
-  known.find((it) => isNamed(it, by, name) && !it.asking)
+/** A request's own transaction: of its branch, or where that is not kept any more, of its number. */
+export function transactionOf(known: readonly Transaction[], by: Side, name: RequestName): Transaction | undefined {
+  let accepted: Transaction | undefined
+  for (const it of known) {
+    if (!isNamed(it, by, name)) continue
+    if (!it.asking) accepted ??= it
+    else if (it.asking.branch === name.branch) return it
+  }
+  return accepted
+}
 
 /** The one that a response, or a CANCEL, belongs to: where there is one alone its branch is not asked for. */
 export function answeredBy(known: readonly Transaction[], by: Side, name: RequestName): Transaction | undefined {
