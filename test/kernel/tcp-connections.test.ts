@@ -66,6 +66,9 @@ t.test('a server that refuses, one that a router refuses, one that is silent: as
   t.match(scene.sip.status().sizes, { connecting: 1 })
   const answers = capture.packets().filter(({ source }) => source.address === '198.51.100.99')
   t.same(answers, [], 'witness: nobody has answered in its name')
+  // It comes to life, and nobody listens there; or its namespace would live for as long as somebody asks.
+  provider.ip('addr add 198.51.100.99/32 dev eth0')
+  t.equal(await silent, 'ECONNREFUSED')
 })
 
 t.test('a connection that is to be proxied stands a round trip later, not a second', { skip }, async (t) => {
